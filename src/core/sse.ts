@@ -1,0 +1,154 @@
+// Server-sent events, both ways: a push parser for what upstreams send, a framer for what clients get.
+// On the hot path: synchronous, no allocation that outlives a chunk but the carried-over tail. Knows no JSON and no vendor.
+// https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
+import { StringDecoder } from 'node:string_decoder';
+import { GatewayError } from './errors.ts';
+
+export interface SseHandlers {
+  /** One event: its data lines joined with LF, its name ('' when none was given). */
+  event(data: string, name: string): void;
+  /** A line that is no field, comment or blank of the standard. Some servers put an error there; most lines never come here. */
+  stray?(line: string): void;
+}
+
+export interface SseParser {
+  push(chunk: Buffer): void;
+  /** The body ended. An event whose closing blank line never came is still delivered: several vendors leave it out. */
+  end(): void;
+}
+
+/** Longest event accepted, in characters. Past it the stream is broken or hostile, and memory must not follow it. */
+const MAX_EVENT = 16 * 1024 * 1024;
+
+export function createSseParser({ event, stray }: SseHandlers, maxEvent = MAX_EVENT): SseParser {
+  const utf8 = new StringDecoder('utf8'); // holds back half a character between reads
+  let tail = ''; // an unfinished line
+  let data = ''; // data lines of the unfinished event
+  let hasData = false;
+  let name = '';
+  let size = 0; // of the unfinished event
+  let atStart = true; // a BOM may come
+  let skipLf = false; // the last chunk ended in CR; an LF that follows belongs to it
+
+  function dispatch(): void {
+    if (hasData) {
+      const [d, n] = [data, name];
+      data = '';
+      hasData = false;
+      name = '';
+      size = 0;
+      event(d, n);
+    } else {
+      name = '';
+      size = 0;
+    }
+  }
+
+  function line(text: string, from: number, to: number): void {
+    if (from === to) {
+      dispatch();
+      return;
+    }
+    // 'd' 'a' 't' 'a' ':' first, by character code: nearly every line is a data line.
+    if (
+      text.charCodeAt(from) === 100 &&
+      text.charCodeAt(from + 4) === 58 &&
+      to - from > 4 &&
+      text.startsWith('data', from)
+    ) {
+      const at = text.charCodeAt(from + 5) === 32 && to - from > 5 ? from + 6 : from + 5;
+      const value = text.slice(at, to);
+      data = hasData ? `${data}\n${value}` : value;
+      hasData = true;
+      grow(value.length);
+      return;
+    }
+    if (text.charCodeAt(from) === 58) return; // a comment
+    const whole = text.slice(from, to);
+    const colon = whole.indexOf(':');
+    const field = colon === -1 ? whole : whole.slice(0, colon);
+    if (field === 'event') {
+      name = colon === -1 ? '' : whole.slice(whole.charCodeAt(colon + 1) === 32 ? colon + 2 : colon + 1);
+    } else if (field === 'data') {
+      data = hasData ? `${data}\n` : '';
+      hasData = true;
+    } else if (field !== 'id' && field !== 'retry') {
+      grow(whole.length);
+      stray?.(whole);
+    }
+  }
+
+  function grow(by: number): void {
+    size += by;
+    if (size > maxEvent) tooLarge();
+  }
+
+  function tooLarge(): never {
+    throw new GatewayError('upstream_protocol', `The provider sent one event of more than ${maxEvent} characters.`);
+  }
+
+  function feed(fresh: string): void {
+    if (fresh === '') return;
+    if (atStart) {
+      atStart = false;
+      if (fresh.charCodeAt(0) === 0xfeff) fresh = fresh.slice(1);
+    }
+    if (skipLf) {
+      skipLf = false;
+      if (fresh.charCodeAt(0) === 10) fresh = fresh.slice(1);
+    }
+    const hasCr = fresh.includes('\r');
+    if (!hasCr && !fresh.includes('\n')) {
+      tail += fresh; // a rope: a line that trickles in byte by byte is not copied at each byte
+      if (tail.length > maxEvent) tooLarge();
+      return;
+    }
+    let from = 0;
+    let search = tail.length; // the tail was searched when it came
+    const text = tail === '' ? fresh : tail + fresh;
+    if (hasCr) {
+      for (let at = search; at < text.length; at++) {
+        const code = text.charCodeAt(at);
+        if (code !== 10 && code !== 13) continue;
+        line(text, from, at);
+        if (code === 13) {
+          if (at + 1 === text.length) skipLf = true;
+          else if (text.charCodeAt(at + 1) === 10) at++;
+        }
+        from = at + 1;
+      }
+    } else {
+      for (let at = text.indexOf('\n', search); at !== -1; at = text.indexOf('\n', search)) {
+        line(text, from, at);
+        from = at + 1;
+        search = from;
+      }
+    }
+    tail = from === 0 ? text : text.slice(from);
+    if (tail.length > maxEvent) tooLarge();
+  }
+
+  return {
+    push: (chunk) => feed(utf8.write(chunk)),
+    end() {
+      feed(utf8.end());
+      if (tail !== '') {
+        const last = tail;
+        tail = '';
+        line(last, 0, last.length);
+      }
+      dispatch();
+    },
+  };
+}
+
+/** The comment that keeps proxies from cutting a silent stream. No blank line: some SDKs dispatch an empty event for one. */
+export const HEARTBEAT = ': ping\n';
+
+/**
+ * One event as it goes to a client. `json` must be one line of JSON: its escapes keep CR and LF out, so nothing a model or
+ * a user says can end the field. `event` is one of our own names, never input.
+ */
+export function sseFrame(id: number, json: string, event?: string): string {
+  return event === undefined ? `id: ${id}\ndata: ${json}\n\n` : `id: ${id}\nevent: ${event}\ndata: ${json}\n\n`;
+}

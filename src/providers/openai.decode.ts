@@ -1,0 +1,328 @@
+// The Chat Completions stream, read as vendors really send it: one decoder for all who speak this wire. Tolerant: takes what it
+// needs, ignores the rest, never throws. Knows this wire only; no HTTP, no front door, no session. On the hot path.
+// https://platform.openai.com/docs/api-reference/chat-streaming
+import { randomUUID } from 'node:crypto';
+import type { Decoder, DecoderOptions } from '../core/contracts.ts';
+import { GatewayError } from '../core/errors.ts';
+import { type FinishReason, toolCall, type Usage } from '../core/events.ts';
+import { createSseParser } from '../core/sse.ts';
+import { streamFault } from './openai.fault.ts';
+
+// What is read of a chunk. Everything is optional and of unsure type: vendors leave out, null and empty each of these.
+export interface Chunk {
+  choices?: Choice[] | null;
+  usage?: WireUsage | null;
+  x_groq?: { usage?: WireUsage | null } | null;
+  error?: unknown;
+}
+interface Choice {
+  index?: number;
+  delta?: Delta | null;
+  /** Whole messages: the answer of a server that ignored `stream`, or a repetition after the stream. */
+  message?: Delta | null;
+  finish_reason?: string | null;
+  usage?: WireUsage | null;
+  error?: unknown;
+}
+interface Delta {
+  content?: string | ContentPart[] | null;
+  refusal?: string | null;
+  reasoning_content?: string | null;
+  reasoning?: string | null;
+  reasoning_details?: { type?: string; text?: string | null; summary?: string | null }[] | null;
+  tool_calls?: WireCall[] | null;
+  function_call?: WireCall['function'];
+}
+type ContentPart = { type?: string; text?: string; thinking?: string | { text?: string }[] };
+interface WireCall {
+  index?: number | null;
+  id?: string | null;
+  function?: { name?: string | null; arguments?: string | object | null } | null;
+}
+interface WireUsage {
+  prompt_tokens?: number | null;
+  completion_tokens?: number | null;
+  total_tokens?: number | null;
+  prompt_cache_hit_tokens?: number | null;
+  prompt_tokens_details?: { cached_tokens?: number | null; cache_write_tokens?: number | null } | null;
+  completion_tokens_details?: { reasoning_tokens?: number | null } | null;
+}
+
+interface OpenCall {
+  wireIndex: number | undefined;
+  id: string;
+  name: string;
+  arguments: string;
+}
+interface ChoiceState {
+  calls: OpenCall[];
+  finish: FinishReason | undefined;
+  refused: boolean;
+  streamed: boolean;
+}
+
+const FINISH: Record<string, FinishReason> = {
+  stop: 'stop',
+  end_turn: 'stop',
+  eos: 'stop',
+  length: 'length',
+  max_tokens: 'length',
+  model_length: 'length',
+  tool_calls: 'tool-calls',
+  function_call: 'tool-calls',
+  content_filter: 'content-filter',
+};
+
+/** How much of a body that is no SSE is kept, to read an error or a whole answer from. */
+const MAX_STRAY = 256 * 1024;
+
+export function createOpenAiDecoder({ emit, raw, choices: expected }: DecoderOptions): Decoder {
+  const choices: ChoiceState[] = [];
+  let ended = false;
+  let usage: Usage | undefined;
+  let stray = '';
+
+  function terminal(event: Parameters<typeof emit>[0] & { type: 'done' | 'error' }): void {
+    if (ended) return;
+    ended = true;
+    emit(event);
+  }
+  const fail = (error: GatewayError) => terminal({ type: 'error', error });
+
+  function choiceAt(index: number): ChoiceState {
+    let state = choices[index];
+    if (!state) {
+      state = { calls: [], finish: undefined, refused: false, streamed: false };
+      choices[index] = state;
+    }
+    return state;
+  }
+
+  /** The first alternative's reason speaks for the stream; every one that was asked for must have ended. */
+  function finished(): FinishReason | undefined {
+    let ends = 0;
+    for (const state of choices) {
+      if (!state) continue;
+      if (!state.finish) return undefined;
+      ends++;
+    }
+    if (ends < expected) return undefined;
+    const first = choices.find(Boolean);
+    return first?.refused && first.finish === 'stop' ? 'content-filter' : first?.finish;
+  }
+
+  function frame(data: string, name: string): void {
+    if (ended) return;
+    if (data === '[DONE]' || data.trim() === '[DONE]') {
+      complete();
+      return;
+    }
+    if (data === '') return;
+    let chunk: Chunk;
+    try {
+      chunk = JSON.parse(data);
+    } catch {
+      if (name === 'error') fail(streamFault(data));
+      else fail(new GatewayError('upstream_protocol', 'The provider sent a frame that is not JSON.'));
+      return;
+    }
+    if (chunk === null || typeof chunk !== 'object') return;
+    if (chunk.error || name === 'error') {
+      fail(streamFault(chunk.error ?? chunk));
+      return;
+    }
+    read(chunk);
+    if (!ended) raw?.(data);
+  }
+
+  function read(chunk: Chunk): void {
+    if (Array.isArray(chunk.choices)) {
+      for (const choice of chunk.choices) {
+        if (choice !== null && typeof choice === 'object') readChoice(choice);
+        if (ended) return;
+      }
+    }
+    const reported = chunk.usage ?? chunk.x_groq?.usage;
+    if (reported) readUsage(reported);
+  }
+
+  function readChoice(choice: Choice): void {
+    if (choice.error) {
+      fail(streamFault(choice.error));
+      return;
+    }
+    const index = typeof choice.index === 'number' && choice.index > 0 && choice.index < 128 ? choice.index : 0;
+    const state = choiceAt(index);
+    const delta = choice.delta ?? (state.streamed ? null : choice.message);
+    if (delta) {
+      state.streamed = true;
+      readDelta(delta, state, index === 0 ? undefined : index);
+    }
+    if (choice.usage) readUsage(choice.usage);
+    if (choice.finish_reason && !state.finish) finish(choice.finish_reason, state, index === 0 ? undefined : index);
+  }
+
+  function readDelta(delta: Delta, state: ChoiceState, choice: number | undefined): void {
+    const thought = delta.reasoning_content || delta.reasoning || detailsText(delta.reasoning_details);
+    if (typeof thought === 'string' && thought !== '') emit({ type: 'reasoning', text: thought, choice });
+    if (typeof delta.content === 'string') {
+      if (delta.content !== '') emit({ type: 'token', text: delta.content, choice });
+    } else if (Array.isArray(delta.content)) {
+      for (const part of delta.content) readPart(part, choice);
+    }
+    if (typeof delta.refusal === 'string' && delta.refusal !== '') {
+      state.refused = true;
+      emit({ type: 'token', text: delta.refusal, choice });
+    }
+    if (Array.isArray(delta.tool_calls)) for (const call of delta.tool_calls) readCall(call, state, choice);
+    if (delta.function_call) readCall({ index: 0, function: delta.function_call }, state, choice);
+  }
+
+  function readPart(part: ContentPart, choice: number | undefined): void {
+    if (part?.type === 'text' && part.text) emit({ type: 'token', text: part.text, choice });
+    if (part?.type === 'thinking' && part.thinking) {
+      const text = typeof part.thinking === 'string' ? part.thinking : part.thinking.map((p) => p.text ?? '').join('');
+      if (text !== '') emit({ type: 'reasoning', text, choice });
+    }
+  }
+
+  function readCall(wire: WireCall, state: ChoiceState, choice: number | undefined): void {
+    if (wire === null || typeof wire !== 'object') return;
+    const { calls } = state;
+    const id = wire.id || '';
+    const name = wire.function?.name || '';
+    const wireIndex = typeof wire.index === 'number' ? wire.index : undefined;
+    // A delta belongs to the call with its index, else to the latest one, unless its id says that a new call begins: some
+    // vendors leave the index out and some give every parallel call index 0.
+    let at = wireIndex === undefined ? calls.length - 1 : calls.findLastIndex((c) => c.wireIndex === wireIndex);
+    const open = calls[at];
+    const another = id !== '' && open !== undefined && open.id !== '' && open.id !== id;
+    const known = another ? calls.findIndex((c) => c.id === id) : -1;
+    if (known !== -1) at = known;
+    else if (open === undefined || another) {
+      calls.push({ wireIndex, id: id || `call_${randomUUID().replaceAll('-', '')}`, name: '', arguments: '' });
+      at = calls.length - 1;
+    }
+    const call = calls[at]!;
+    const fresh = call.name === '' && call.arguments === '';
+    if (name !== '' && call.name === '') call.name = name;
+    const given = wire.function?.arguments;
+    const piece = typeof given === 'string' ? given : given ? JSON.stringify(given) : '';
+    if (!fresh && piece === '') return;
+    call.arguments += piece;
+    emit({
+      type: 'tool-call-delta',
+      index: at,
+      ...(fresh && { id: call.id, name: call.name }),
+      arguments: piece,
+      choice,
+    });
+  }
+
+  function finish(reason: string, state: ChoiceState, choice: number | undefined): void {
+    if (reason === 'error') {
+      fail(new GatewayError('upstream_unavailable', 'The provider ended the stream with an error.'));
+      return;
+    }
+    const mapped = FINISH[reason] ?? 'other';
+    // Several vendors say `stop` after calling a tool. The calls are what the client must act on.
+    state.finish = mapped === 'stop' && state.calls.length > 0 ? 'tool-calls' : mapped;
+    state.calls.forEach((call, index) => {
+      emit({ type: 'tool-call', call: toolCall(index, call.id, call.name, call.arguments), choice });
+    });
+  }
+
+  function readUsage(wire: WireUsage): void {
+    if (typeof wire !== 'object') return;
+    const input = count(wire.prompt_tokens);
+    let output = count(wire.completion_tokens);
+    const reasoning = count(wire.completion_tokens_details?.reasoning_tokens);
+    // xAI counts reasoning beside completion_tokens, not inside: its total tells.
+    if (reasoning > 0 && count(wire.total_tokens) === input + output + reasoning) output += reasoning;
+    usage = {
+      input_tokens: input,
+      output_tokens: output,
+      cached_input_tokens: count(wire.prompt_tokens_details?.cached_tokens ?? wire.prompt_cache_hit_tokens),
+      cache_write_input_tokens: count(wire.prompt_tokens_details?.cache_write_tokens),
+      reasoning_tokens: reasoning,
+      estimated: false,
+    };
+    emit({ type: 'usage', usage });
+  }
+
+  /** The provider said that it is done. Without any finish reason that is still an end, of unknown kind. */
+  function complete(): void {
+    const reason = finished();
+    if (reason) terminal({ type: 'done', finishReason: reason });
+    else if (choices.some((state) => state && (state.finish || state.streamed))) {
+      const open = choices.findIndex((state) => state && !state.finish);
+      if (open === -1 || choices[open]!.calls.length === 0) terminal({ type: 'done', finishReason: 'other' });
+      else fail(new GatewayError('upstream_truncated', 'The provider ended the stream inside a tool call.'));
+    } else fail(new GatewayError('upstream_truncated', 'The provider ended the stream without an answer.'));
+  }
+
+  /** A body that was no event stream: an error as plain JSON, or a whole answer from a server that ignored `stream`. */
+  function readStray(): void {
+    const text = stray.trim();
+    stray = '';
+    if (!text.startsWith('{')) {
+      fail(new GatewayError('upstream_protocol', 'The provider answered with something that is not an event stream.'));
+      return;
+    }
+    frame(text, '');
+  }
+
+  const sse = createSseParser({
+    event: frame,
+    stray(line) {
+      if (ended) return;
+      // llama.cpp reports a failure as an SSE field named `error`.
+      if (line.startsWith('error:')) fail(streamFault(line.slice(6)));
+      else if (stray.length + line.length < MAX_STRAY) stray += `${line}\n`;
+    },
+  });
+
+  function guarded(step: () => void): void {
+    try {
+      step();
+    } catch (thrown) {
+      fail(
+        thrown instanceof GatewayError
+          ? thrown
+          : new GatewayError('upstream_protocol', 'The provider sent a frame of an unexpected shape.', {
+              cause: thrown,
+            }),
+      );
+    }
+  }
+
+  return {
+    push(chunk) {
+      if (!ended) guarded(() => sse.push(chunk));
+    },
+    end(fault) {
+      if (ended) return;
+      guarded(() => sse.end());
+      if (!ended && stray !== '' && choices.length === 0) guarded(readStray);
+      if (ended) return;
+      const reason = finished();
+      if (reason) terminal({ type: 'done', finishReason: reason });
+      else
+        fail(
+          fault ??
+            new GatewayError('upstream_truncated', 'The provider ended the stream before the answer was complete.'),
+        );
+    },
+  };
+}
+
+function count(value: unknown): number {
+  return typeof value === 'number' && value > 0 && Number.isFinite(value) ? Math.floor(value) : 0;
+}
+
+function detailsText(details: Delta['reasoning_details']): string {
+  if (!Array.isArray(details)) return '';
+  let text = '';
+  for (const detail of details) text += detail?.text || detail?.summary || '';
+  return text;
+}

@@ -1,0 +1,85 @@
+// What the Chat Completions vendors say when they fail, mapped to the one table: by HTTP status before a stream, by the error
+// object inside one. Knows this wire's error shapes; no HTTP, no stream.
+// https://platform.openai.com/docs/guides/error-codes
+import { type ErrorCode, GatewayError } from '../core/errors.ts';
+
+interface WireError {
+  message: string;
+  code: string;
+  type: string;
+  status: number | undefined;
+}
+
+/** A refusal before the stream. `retry-after` is kept, in seconds. */
+export function statusFault(status: number, headers: Record<string, string>, body: string): GatewayError {
+  const error = readError(body);
+  const retryAfter = retryAfterSeconds(headers);
+  const code = codeFor(status, error);
+  const said = error.message || body.trim().slice(0, 300) || 'no message';
+  return new GatewayError(code, `The provider answered ${status}: ${said}`, { retryAfter });
+}
+
+/** An error inside a 200 stream: an object, its JSON, or just text. */
+export function streamFault(error: unknown): GatewayError {
+  const read = readError(error);
+  const numeric = Number(read.code);
+  const status = read.status ?? (numeric >= 400 && numeric < 600 ? numeric : undefined);
+  return new GatewayError(
+    codeFor(status ?? 500, read),
+    `The provider reported an error: ${read.message || 'no message'}`,
+  );
+}
+
+function codeFor(status: number, { code, type, message }: WireError): ErrorCode {
+  if (code === 'context_length_exceeded' || /context (length|window)|maximum context|too many tokens/i.test(message)) {
+    return 'context_length_exceeded';
+  }
+  if (code === 'content_filter' || code === 'content_policy_violation') return 'content_filtered';
+  if (status === 401 || status === 402 || status === 403 || code === 'invalid_api_key') return 'upstream_auth';
+  if (code === 'model_not_found' || status === 404) return 'model_not_found';
+  if (status === 413) return 'request_too_large';
+  if (status === 429 || code === 'rate_limit_exceeded' || type === 'insufficient_quota') return 'upstream_rate_limited';
+  if (status === 408 || status === 504) return 'upstream_timeout';
+  if (status >= 500) return 'upstream_unavailable';
+  if (status >= 400) return 'invalid_request';
+  return 'upstream_protocol'; // a redirect or another answer that this API never gives
+}
+
+function readError(error: unknown): WireError {
+  let value: unknown = error;
+  if (typeof value === 'string') {
+    try {
+      value = JSON.parse(value);
+    } catch {
+      return { message: String(error).trim().slice(0, 300), code: '', type: '', status: undefined };
+    }
+  }
+  if (Array.isArray(value)) value = value[0];
+  let object = value as Record<string, unknown> | null;
+  if (object && typeof object === 'object' && object.error) {
+    object = typeof object.error === 'object' ? (object.error as Record<string, unknown>) : { message: object.error };
+  }
+  if (object === null || typeof object !== 'object') {
+    return { message: String(value), code: '', type: '', status: undefined };
+  }
+  const text = (field: unknown) => (typeof field === 'string' ? field : typeof field === 'number' ? String(field) : '');
+  const status = object.status_code ?? object.status;
+  return {
+    message: text(object.message) || text(object.detail) || text(object.msg),
+    code: text(object.code),
+    type: text(object.type),
+    status: typeof status === 'number' ? status : undefined,
+  };
+}
+
+/** Seconds, from `retry-after-ms`, or `retry-after` in seconds or as a date. Undefined when absent or unreadable. */
+function retryAfterSeconds(headers: Record<string, string>): number | undefined {
+  const ms = Number(headers['retry-after-ms']);
+  if (headers['retry-after-ms'] && ms >= 0) return Math.ceil(ms / 1000);
+  const value = headers['retry-after'];
+  if (!value) return undefined;
+  const seconds = Number(value);
+  if (seconds >= 0) return Math.ceil(seconds);
+  const date = Date.parse(value);
+  return Number.isNaN(date) ? undefined : Math.max(0, Math.ceil((date - Date.now()) / 1000));
+}

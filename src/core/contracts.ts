@@ -126,6 +126,24 @@ export interface Dialect {
   fault(error: GatewayError): unknown;
 }
 
+/** One client's response, streamed or whole. HTTP is behind it; whoever writes here knows only that bytes go out. */
+export interface Exchange {
+  /** Sends status 200 and the stream's headers; nothing else can be answered afterwards. */
+  open(streamId: string): void;
+  /** False: the client is behind. Bytes are kept until it reads; stop feeding until `onDrain`. */
+  write(frames: string): boolean;
+  /** Bytes written that the socket has not taken yet. */
+  buffered(): number;
+  end(): void;
+  /** Answers whole, instead of `open`. */
+  reply(status: number, body: unknown, headers: Record<string, string>): void;
+  /** Closes the socket at once. */
+  destroy(): void;
+  /** The client left before its response was finished. Called at most once, also when that happened before. */
+  onClose(listener: () => void): void;
+  onDrain(listener: () => void): void;
+}
+
 // ---- accounting -----------------------------------------------------------------------------------------------------
 
 /** Known before the upstream is asked. */

@@ -18,6 +18,7 @@ import { GatewayError } from '../core/errors.ts';
 export interface Transport {
   /** Resolves when response headers are here, whatever the status. Rejects with a GatewayError, or the signal's reason. */
   open(request: TransportRequest, context: SendContext): Promise<UpstreamResponse>;
+  /** Lets requests under way finish, then closes the pool. */
   close(): Promise<void>;
 }
 
@@ -125,7 +126,7 @@ export function createTransport(options: TransportOptions = {}): Transport {
     });
   }
 
-  return { open, close: () => agent.destroy() };
+  return { open, close: () => agent.close() };
 }
 
 interface Body {
@@ -172,6 +173,7 @@ function createBody(
   });
 
   function abort(): void {
+    if (over) return; // the socket may serve another request by now
     over = true;
     release();
     inflater?.destroy();
@@ -242,25 +244,4 @@ function connectionFault(cause: Error & { code?: string }, answered: boolean): G
         { cause },
       )
     : new GatewayError('upstream_unavailable', `The provider cannot be reached${code}.`, { cause });
-}
-
-/** Reads a short body whole, for an error answer. Longer ones are cut: they are only read for a message. */
-export function readText(response: UpstreamResponse, limit = 64 * 1024): Promise<string> {
-  return new Promise((resolve) => {
-    const chunks: Buffer[] = [];
-    let size = 0;
-    const finish = () => resolve(Buffer.concat(chunks).toString('utf8'));
-    response.start({
-      data(chunk) {
-        chunks.push(chunk);
-        size += chunk.length;
-        if (size > limit) {
-          response.abort();
-          finish();
-        }
-      },
-      end: finish,
-      error: finish,
-    });
-  });
 }

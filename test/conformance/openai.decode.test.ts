@@ -29,7 +29,9 @@ function fold(events: StreamEvent[]): Folded {
     text: mine.flatMap((e) => (e.type === 'token' ? [e.text] : [])).join(''),
     reasoning: mine.flatMap((e) => (e.type === 'reasoning' ? [e.text] : [])).join(''),
     toolCalls: mine.flatMap((e) =>
-      e.type === 'tool-call' ? [{ id: e.call.id, name: e.call.name, args: 'arguments' in e.call ? e.call.arguments : e.call.arguments_text }] : [],
+      e.type === 'tool-call'
+        ? [{ id: e.call.id, name: e.call.name, args: 'arguments' in e.call ? e.call.arguments : e.call.arguments_text }]
+        : [],
     ),
     usage: events.findLast((e) => e.type === 'usage')?.usage,
     end: ends[0] as Folded['end'],
@@ -53,7 +55,8 @@ function check(recording: Recording, got: Folded): void {
   if (want['usage.input'] !== undefined) expect(got.usage?.input_tokens).toBe(want['usage.input']);
   if (want['usage.output'] !== undefined) expect(got.usage?.output_tokens).toBe(want['usage.output']);
   if (want['usage.cached'] !== undefined) expect(got.usage?.cached_input_tokens ?? 0).toBe(want['usage.cached']);
-  if (want['usage.cacheWrite'] !== undefined) expect(got.usage?.cache_write_input_tokens ?? 0).toBe(want['usage.cacheWrite']);
+  if (want['usage.cacheWrite'] !== undefined)
+    expect(got.usage?.cache_write_input_tokens ?? 0).toBe(want['usage.cacheWrite']);
   if (want['usage.reasoning'] !== undefined) expect(got.usage?.reasoning_tokens ?? 0).toBe(want['usage.reasoning']);
 }
 

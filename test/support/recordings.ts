@@ -34,7 +34,9 @@ export const fixturesFolder = fixtures;
 export const haveRecordings = existsSync(`${folder}index.json`);
 
 if (!haveRecordings) {
-  process.stderr.write('SKIPPED: the recorded provider streams are not beside this checkout; only our own fixtures are tested.\n');
+  process.stderr.write(
+    'SKIPPED: the recorded provider streams are not beside this checkout; only our own fixtures are tested.\n',
+  );
 }
 
 function read(from: string): Recording[] {
@@ -73,7 +75,14 @@ function randomly(body: Buffer, seed: number): Buffer[] {
 
 export const chunkings: Chunking[] = [
   { name: 'whole', cut: (b) => [b] },
-  { name: 'per event', cut: (b) => b.toString('latin1').split(/(?<=\n\n|\r\n\r\n)/).map((s) => Buffer.from(s, 'latin1')) },
+  {
+    name: 'per event',
+    cut: (b) =>
+      b
+        .toString('latin1')
+        .split(/(?<=\n\n|\r\n\r\n)/)
+        .map((s) => Buffer.from(s, 'latin1')),
+  },
   { name: 'byte by byte', cut: (b) => every(b, 1) },
   { name: 'three bytes', cut: (b) => every(b, 3) },
   { name: 'random splits', cut: (b) => randomly(b, 7) },
@@ -84,7 +93,9 @@ export const chunkings: Chunking[] = [
   { name: 'BOM', cut: (b) => every(Buffer.concat([Buffer.from([0xef, 0xbb, 0xbf]), b]), 2) },
   {
     name: 'comments, ids and retries between events',
-    cut: (b) => [Buffer.from(lines(b, '\n').toString('utf8').replace(/\n\n/g, '\n\n: keep-alive\n\nretry: 10\nid: x\nfoo: bar\n'))],
+    cut: (b) => [
+      Buffer.from(lines(b, '\n').toString('utf8').replace(/\n\n/g, '\n\n: keep-alive\n\nretry: 10\nid: x\nfoo: bar\n')),
+    ],
   },
   {
     name: 'data without a space, over several lines',

@@ -1,0 +1,179 @@
+// What may stand in millrace.yaml, field by field: the one source of types, defaults, editor help and most messages.
+// Knows no file, no environment, no vendor. What one value means for another is checked in checks.ts.
+import { z } from 'zod';
+import { onDisconnect } from '../core/chat.ts';
+import { dollars, duration, flag, headers, integer, matching, section, size, text, webAddress } from './fields.ts';
+
+const server = section({
+  host: text().prefault('127.0.0.1').describe('Address to listen on. Anything but loopback needs at least one key.'),
+  port: integer(0, 65_535).prefault(8787).describe('Port to listen on; 0 takes any free one.'),
+  maxBody: size().prefault('10MiB').describe('Largest request body.'),
+  cors: z
+    .array(text(), { error: 'expected a list of origins' })
+    .prefault([])
+    .describe('Origins whose pages may call Millrace from a browser, such as https://chat.example.com; "*" for all.'),
+  drain: duration({ min: 0 }).prefault('30s').describe('How long live streams get to finish after SIGTERM.'),
+}).describe('Where Millrace listens.');
+
+const log = section({
+  level: z
+    .enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'])
+    .prefault('info')
+    .describe('The least important line that is still written.'),
+  content: flag()
+    .prefault(false)
+    .describe('Also log prompts and answers. They are private: leave this off in production.'),
+}).describe('What is logged.');
+
+const openai = section({
+  wire: z.literal('openai').describe('OpenAI chat completions, and everything that speaks it.'),
+  baseUrl: webAddress().describe(
+    'Address up to and including the version path, as SDKs take it: https://api.openai.com/v1.',
+  ),
+  apiKey: text().optional().describe(`Key of this provider; write \${VARIABLE} rather than the key itself.`),
+  headers: headers().describe('Headers added to each request.'),
+  query: z.record(z.string(), text()).prefault({}).describe('Query parameters added to each request.'),
+  apiVersion: text()
+    .optional()
+    .describe('Azure only: the api-version of a deployment address. The /openai/v1 address needs none.'),
+  passthrough: flag()
+    .prefault(true)
+    .describe('Hand the frames of this provider to OpenAI clients as they came. False: always normalized ones.'),
+  streamUsage: flag().prefault(true).describe('Ask for token counts in the stream (stream_options.include_usage).'),
+  maxTokensField: z
+    .enum(['max_tokens', 'max_completion_tokens'])
+    .optional()
+    .describe('The one name of the output limit that this provider takes. Without it the request keeps its own.'),
+  drop: z.array(text()).prefault([]).describe('Request fields that this provider refuses; they are left out.'),
+  connections: integer(1, 100_000)
+    .optional()
+    .describe('Most sockets to this provider at a time. Without it there is no bound.'),
+}).describe('A provider of the OpenAI chat-completions wire.');
+
+const mock = section({
+  wire: z.literal('mock').describe('The built-in provider that needs no key: its model names say how it behaves.'),
+  recordings: z.array(text()).optional().describe('Folders with recorded streams for mock/replay-<name>.'),
+  port: integer(0, 65_535).optional().describe('Loopback port of the mock; any free one without it.'),
+}).describe('The built-in mock provider.');
+
+const providerName = z.string().regex(/^[A-Za-z0-9][\w.-]*$/, {
+  error: 'expected a provider name of letters, digits, "-", "_" and "."',
+});
+const provider = z.discriminatedUnion('wire', [openai, mock]);
+
+const timeouts = {
+  connect: duration().describe('Until the provider has accepted the connection.'),
+  firstToken: duration().describe('From the request until the first token.'),
+  idle: duration().describe('Between two tokens.'),
+  total: duration().describe('For the whole answer.'),
+};
+const globalTimeouts = section({
+  connect: timeouts.connect.prefault('5s').describe('Until the provider has accepted the connection.'),
+  firstToken: timeouts.firstToken.prefault('60s').describe('From the request until the first token.'),
+  idle: timeouts.idle.prefault('60s').describe('Between two tokens.'),
+  total: timeouts.total.prefault('10m').describe('For the whole answer.'),
+}).describe('How long to wait for a provider, wherever an alias does not say otherwise.');
+
+const target = text().describe('provider/model; everything after the first slash is the name of the model.');
+const targets = z.array(target).min(1, { error: 'expected at least one target' });
+const fullModel = section({
+  targets: targets.describe('Where a request may go, in order of preference.'),
+  strategy: z.enum(['fallback']).prefault('fallback').describe('fallback: the next target is asked when one fails.'),
+  retries: integer(0, 10).prefault(0).describe('How often a target is asked again before the next one is.'),
+  timeouts: section(timeouts).partial().prefault({}).describe('Waits that differ from the global ones.'),
+}).describe('An alias.');
+const alias = z.string().regex(/^[^/\s*]+$/, {
+  error: 'an alias has no "/", "*" or spaces in its name: provider/model is how models are named directly',
+});
+const model = z
+  .union([target, targets, fullModel], { error: 'expected "provider/model", a list of them, or a map with targets' })
+  .transform((given) =>
+    typeof given === 'string' || Array.isArray(given) ? fullModel.parse({ targets: [given].flat() }) : given,
+  )
+  .describe('Targets and how they are tried; just one target or a list of targets is enough.');
+
+const key = section({
+  name: text().describe('What usage is booked on. Unique.'),
+  hash: matching(
+    /^sha256:[0-9a-f]{64}$/,
+    'expected "sha256:" and 64 hex digits: printf %s "$KEY" | sha256sum',
+  ).describe('sha256: and the hex SHA-256 of the key: printf %s "$KEY" | sha256sum'),
+  models: z
+    .array(text())
+    .optional()
+    .describe('Aliases and provider/model names this key may use; * stands for any characters. Without it: all.'),
+  admin: flag().prefault(false).describe("Sees everyone's usage, not only its own."),
+  onDisconnect: onDisconnect.optional().describe('As streams.onDisconnect, for this key.'),
+}).describe('One key that clients may come with.');
+
+const streams = section({
+  onDisconnect: onDisconnect
+    .prefault('cancel')
+    .describe('When the client goes away: cancel stops the provider at once, finish lets it run to the end.'),
+  buffer: size()
+    .prefault('1MiB')
+    .describe('Unread bytes a client may leave behind before its stream ends as slow_client.'),
+  heartbeat: duration()
+    .prefault('15s')
+    .describe('Silence after which a comment is sent, so that no proxy cuts the stream.'),
+  commitAfter: duration({ min: 0 })
+    .prefault('10s')
+    .describe('Silence of the provider after which the response begins anyway.'),
+  stall: duration().prefault('60s').describe('A client that reads nothing for this long ends as slow_client.'),
+}).describe('How streams behave.');
+
+const stores = section({
+  ledger: matching(/^sqlite:.+$/, 'expected sqlite: and a file, such as sqlite:data/millrace.db')
+    .prefault('sqlite:data/millrace.db')
+    .describe('Where usage is booked: sqlite: and a file.'),
+}).describe('Where things are kept.');
+
+const price = section({
+  input: dollars().describe('USD per million input tokens.'),
+  output: dollars().describe('USD per million output tokens.'),
+  cachedInput: dollars().optional().describe('USD per million input tokens read from a cache; as input without it.'),
+  cacheWriteInput: dollars()
+    .optional()
+    .describe('USD per million input tokens written to a cache; as input without it.'),
+}).describe('Price of one model.');
+
+export const configSchema = section({
+  server: server.prefault({}),
+  log: log.prefault({}),
+  providers: z
+    .record(providerName, provider, { error: 'expected a map of provider names' })
+    .prefault({})
+    .describe('The upstreams, by name. Named after a known vendor, one needs neither wire nor baseUrl nor apiKey.'),
+  timeouts: globalTimeouts.prefault({}),
+  models: z
+    .record(alias, model, { error: 'expected a map of aliases' })
+    .prefault({})
+    .describe('Aliases: names of your own for models. provider/model always works too.'),
+  keys: z
+    .array(key, { error: 'expected a list of keys' })
+    .prefault([])
+    .describe('Keys that clients may come with. Without any, Millrace listens on loopback only.'),
+  streams: streams.prefault({}),
+  stores: stores.prefault({}),
+  prices: z
+    .record(z.string(), price, { error: 'expected a map of provider/model names' })
+    .prefault({})
+    .describe('Prices by provider/model, before the built-in ones.'),
+  prompts: text().prefault('prompts').describe('Folder of the prompt templates.'),
+}).transform(({ models, ...config }) => ({
+  ...config,
+  models: Object.fromEntries(
+    Object.entries(models).map(([name, given]) => [
+      name,
+      { ...given, timeouts: { ...config.timeouts, ...given.timeouts } },
+    ]),
+  ),
+}));
+
+export type Config = z.output<typeof configSchema>;
+export type ProviderConfig = Config['providers'][string];
+export type OpenAiProviderConfig = Extract<ProviderConfig, { wire: 'openai' }>;
+export type MockProviderConfig = Extract<ProviderConfig, { wire: 'mock' }>;
+export type ModelConfig = Config['models'][string];
+export type TimeoutsConfig = Config['timeouts'];
+export type KeyConfig = Config['keys'][number];

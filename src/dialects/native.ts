@@ -1,0 +1,115 @@
+// Millrace's own front door: POST /v1/chat. docs/PROTOCOL.md is this file in prose. Knows the native shapes; no wire, no HTTP.
+import { z } from 'zod';
+import { chatFields, onDisconnect } from '../core/chat.ts';
+import type { Dialect, Encoder } from '../core/contracts.ts';
+import type { GatewayError } from '../core/errors.ts';
+import type { Ending, StreamEvent, ToolCall } from '../core/events.ts';
+import { sseFrame } from '../core/sse.ts';
+import { checked } from './checked.ts';
+
+const PATH = '/v1/chat';
+
+export const nativeRequest = z.looseObject({
+  ...chatFields,
+  model: chatFields.model
+    .optional()
+    .describe('An alias from the config, or `provider/model`; a prompt may name one instead.'),
+  messages: z.array(chatFields.messages.element).default([]),
+  n: z.literal(1).nullish().describe('One answer only; /v1/chat/completions can give several.'),
+  prompt: z
+    .strictObject({ name: z.string().min(1), variables: z.record(z.string(), z.unknown()).default({}) })
+    .optional()
+    .describe('A template of the prompts folder, rendered in front of the messages.'),
+  on_disconnect: onDisconnect.optional().describe('What happens to the provider when the client leaves.'),
+  metadata: z.record(z.string(), z.unknown()).optional(),
+  vendor: z
+    .record(z.string(), z.record(z.string(), z.unknown()))
+    .optional()
+    .describe('Per wire: fields handed on untouched.'),
+});
+
+/** `n > 1` is refused above, so every event is of the one choice. */
+function createEncoder(): Encoder {
+  let id = 0;
+  return {
+    start(meta) {
+      const data = { stream_id: meta.streamId, model: meta.model, provider: meta.provider };
+      return `retry: 1000\n${sseFrame(++id, JSON.stringify(data), 'start')}`;
+    },
+    event(event) {
+      const json = eventJson(event);
+      return json === '' ? '' : sseFrame(++id, json, event.type);
+    },
+    end: (ending) => sseFrame(++id, JSON.stringify(endingBody(ending)), ending.type),
+  };
+}
+
+function eventJson(event: StreamEvent): string {
+  switch (event.type) {
+    case 'token':
+      return `{"text":${JSON.stringify(event.text)}}`;
+    case 'reasoning':
+      return JSON.stringify({ text: event.text, signature: event.signature });
+    case 'tool-call-delta': {
+      const { index, id, name, arguments: args } = event;
+      return JSON.stringify({ index, id, name, arguments: args });
+    }
+    case 'tool-call':
+      return JSON.stringify(event.call);
+    case 'usage':
+    case 'done':
+    case 'error':
+      return ''; // internal, or said by `end`
+    default:
+      return event satisfies never;
+  }
+}
+
+function endingBody(ending: Ending): object {
+  const { usage, cost_usd, model, provider, attempts, timing } = ending;
+  if (ending.type === 'error') return { ...ending.error.body(), usage, cost_usd, model, provider, attempts, timing };
+  return { finish_reason: ending.finishReason, usage, cost_usd, model, provider, attempts, timing };
+}
+
+export const native: Dialect = {
+  name: 'native',
+  path: PATH,
+  parse(body) {
+    const { stream, prompt, on_disconnect, metadata: _ours, vendor, n: _one, ...chat } = checked(nativeRequest, body);
+    return {
+      chat: { ...chat, model: chat.model ?? '' },
+      stream: stream !== false,
+      options: {},
+      onDisconnect: on_disconnect,
+      prompt,
+      vendor,
+    };
+  },
+  encoder: createEncoder,
+  collector() {
+    let text = '';
+    let reasoning = '';
+    const calls: ToolCall[] = [];
+    return {
+      event(event) {
+        if (event.type === 'token') text += event.text;
+        else if (event.type === 'reasoning') reasoning += event.text;
+        else if (event.type === 'tool-call') calls.push(event.call);
+      },
+      result: (ending, meta) => ({
+        stream_id: meta.streamId,
+        model: ending.model,
+        provider: ending.provider,
+        text,
+        reasoning,
+        tool_calls: calls.map(({ index: _, ...call }) => call),
+        finish_reason: ending.finishReason,
+        usage: ending.usage,
+        cost_usd: ending.cost_usd,
+        attempts: ending.attempts,
+        timing: ending.timing,
+      }),
+    };
+  },
+  fault: (error: GatewayError) => ({ error: error.body() }),
+};

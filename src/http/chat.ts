@@ -1,0 +1,47 @@
+// The front doors over HTTP: one handler for every dialect. Auth, parse, prompt, plan, run. Knows no dialect by name.
+import type { FastifyInstance } from 'fastify';
+import type { Dialect, ParsedRequest } from '../core/contracts.ts';
+import { GatewayError } from '../core/errors.ts';
+import { planFor } from '../stream/plan.ts';
+import { createExchange } from './exchange.ts';
+import type { AppState, Configured } from './state.ts';
+
+export function mountDialect(app: FastifyInstance, dialect: Dialect, state: AppState): void {
+  app.post(dialect.path, { config: { dialect } }, async (request, reply) => {
+    const { configured } = state;
+    const key = configured.keyring.identify(request);
+    if (state.draining) throw new GatewayError('shutting_down', 'Millrace is shutting down; send the request again.');
+    const parsed = await withPrompt(dialect.parse(request.body), configured);
+    const plan = planFor(parsed.chat.model, configured.catalogue, (model) => key?.mayUse(model) ?? true);
+    const { onDisconnect, ...limits } = configured.streams;
+    if (configured.logContent) request.log.info({ messages: parsed.chat.messages }, 'prompt');
+    await state.runner.run({
+      dialect,
+      parsed,
+      plan,
+      exchange: createExchange(request, reply),
+      key: key?.name ?? null,
+      onDisconnect: parsed.onDisconnect ?? key?.onDisconnect ?? onDisconnect,
+      limits,
+      priceOf: configured.priceOf,
+      log: request.log,
+    });
+  });
+}
+
+/** A template comes in front of the messages; its model and settings stand where the request says nothing. */
+async function withPrompt(parsed: ParsedRequest, { prompts }: Configured): Promise<ParsedRequest> {
+  let { chat } = parsed;
+  if (parsed.prompt) {
+    const { messages, model, config } = await prompts.render(parsed.prompt.name, parsed.prompt.variables);
+    chat = { ...config, ...chat, model: chat.model || model || '', messages: [...messages, ...chat.messages] };
+  }
+  if (chat.model === '')
+    throw new GatewayError('invalid_request', 'model: expected the name of a model.', { param: 'model' });
+  if (chat.messages.length === 0) {
+    throw new GatewayError('invalid_request', 'messages: expected at least one message, or a prompt.', {
+      param: 'messages',
+    });
+  }
+  return { ...parsed, chat };
+}

@@ -1,0 +1,36 @@
+// What the HTTP side is handed: the parts that live as long as the process, and the configured ones, which a changed config file
+// replaces while streams that began under the old ones go on with them. Contracts only.
+import type { ChatRequest, OnDisconnect } from '../core/chat.ts';
+import type { Ledger, PriceOf } from '../core/contracts.ts';
+import type { Catalogue } from '../stream/plan.ts';
+import type { Runner } from '../stream/run.ts';
+import type { SessionLimits } from '../stream/session.ts';
+import type { Keyring } from './auth.ts';
+
+export interface Prompts {
+  /** Throws `invalid_request` naming what is wrong with the name or the variables. */
+  render(
+    name: string,
+    variables: Record<string, unknown>,
+  ): Promise<{ messages: ChatRequest['messages']; model?: string; config?: Partial<ChatRequest> }>;
+}
+
+/** Replaced as a whole when the config changes; a request reads it once. */
+export interface Configured {
+  catalogue: Catalogue;
+  keyring: Keyring;
+  priceOf: PriceOf;
+  prompts: Prompts;
+  streams: SessionLimits & { commitAfter: number; onDisconnect: OnDisconnect };
+  /** Names for `GET /v1/models` beyond the aliases, with the provider that owns each. */
+  examples: { id: string; provider: string }[];
+  logContent: boolean;
+}
+
+export interface AppState {
+  readonly configured: Configured;
+  readonly ledger: Ledger;
+  readonly runner: Runner;
+  /** No new work is taken. */
+  readonly draining: boolean;
+}

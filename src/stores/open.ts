@@ -1,0 +1,51 @@
+// From a store's URL to a ledger that is ready: opened, migrated, this instance registered. Knows which stores there are.
+import { randomBytes } from 'node:crypto';
+import { Kysely } from 'kysely';
+import type { Ledger } from '../core/contracts.ts';
+import { createLedger } from './ledger.ts';
+import { type LedgerTables, migrate } from './schema.ts';
+import { sqliteDialect, startThread } from './sqlite.ts';
+
+/**
+ * `sqlite:data/millrace.db` (relative to the working directory; the folder is made), `sqlite:/var/lib/millrace.db`, or
+ * `sqlite::memory:`. Rejects when the URL names no such store, or the file cannot be opened and written.
+ */
+export async function openLedger(url: string): Promise<Ledger> {
+  const scheme = /^[a-z][a-z0-9+.-]*(?=:)/i.exec(url)?.[0].toLowerCase();
+  if (scheme !== 'sqlite') {
+    // The URL itself stays out of the message: one of a database server holds a password.
+    const found = scheme ? `\`${scheme}:\` is not supported` : 'it names no kind of store';
+    throw new Error(
+      `stores.ledger: ${found}. Supported: \`sqlite:<file>\`, as in sqlite:data/millrace.db, and \`sqlite::memory:\`.`,
+    );
+  }
+  const path = url.slice('sqlite:'.length).replace(/^\/\//, '');
+  if (path === '') throw new Error('stores.ledger: `sqlite:` needs a file, as in sqlite:data/millrace.db.');
+  return openSqlite(path);
+}
+
+async function openSqlite(path: string): Promise<Ledger> {
+  const thread = startThread();
+  try {
+    const owner = randomBytes(12).toString('hex');
+    await thread.call({ type: 'open', path, owner });
+    const db = new Kysely<LedgerTables>({ dialect: sqliteDialect(thread) });
+    await migrate(db);
+    const now = Date.now();
+    await db.insertInto('instances').values({ id: owner, started_at: now, checked_at: now }).execute();
+    return createLedger({
+      db,
+      dialect: 'sqlite',
+      owner,
+      gone: async (owners) => (await thread.call({ type: 'gone', owners })) as string[],
+      forget: async (owners) => void (await thread.call({ type: 'forget', owners })),
+    });
+  } catch (error) {
+    await thread.call({ type: 'close' }).catch(() => {}); // also frees the lock file
+    await thread.end();
+    const reason = error instanceof Error ? error.message : String(error);
+    throw Object.assign(new Error(`The ledger sqlite:${path} cannot be opened: ${reason}`, { cause: error }), {
+      code: (error as { code?: unknown }).code,
+    });
+  }
+}

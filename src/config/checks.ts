@@ -48,7 +48,7 @@ function checkTarget(target: string, path: Path, providers: string[], aliases: s
     const why = aliases.includes(target)
       ? `"${shown}" is an alias, and aliases lead to providers only`
       : 'there is no "/" in it';
-    const example = providers.includes(target) ? ` For instance "${target}/gpt-5-mini".` : '';
+    const example = providers.includes(target) ? ` Write "${target}/" and the name of a model.` : '';
     return [{ path, message: `expected provider/model: ${why}.${example}` }];
   }
   const provider = target.slice(0, slash);

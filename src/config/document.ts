@@ -46,7 +46,7 @@ const SECRET = /(^|\.)(apiKey|hash)$|\.(headers|query)[.[]/;
 
 export function readDocument(text: string, file: string, env: Environment): ConfigDocument {
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: 'error' });
   const problems: ConfigProblem[] = [];
   const unresolved = new Set<unknown>();
   let readable = true;
@@ -92,7 +92,7 @@ export function readDocument(text: string, file: string, env: Environment): Conf
   for (const error of document.errors) {
     const at = place(error.pos[0]);
     if (error.code === 'DUPLICATE_KEY') {
-      const key = text.slice(...error.pos).split(/[:\s]/)[0] ?? '';
+      const key = /^(?:"[^"\n]*"|'[^'\n]*'|[^\s:,{}[\]]+)/.exec(text.slice(error.pos[0]))?.[0] ?? '';
       problems.push({
         ...at,
         path: '',
@@ -163,7 +163,8 @@ function show(node: unknown, path: string): string | null {
   if (isSeq(node)) return 'a list';
   if (!isScalar(node) || node.value === null) return null;
   const source = node.source ?? String(node.value);
-  if (SECRET.test(path) && !source.includes('${')) return `${source.length} characters (not shown: it may be a secret)`;
+  const secret = SECRET.test(path) || /:\/\/[^/\s]*@/.test(source); // also a password in an address
+  if (secret && !source.includes('${')) return `${source.length} characters (not shown: it may be a secret)`;
   return typeof node.value === 'string' ? quote(source) : source;
 }
 

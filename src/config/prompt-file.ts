@@ -70,6 +70,7 @@ export async function readPromptFile(name: string, source: string): Promise<Prom
   const head = checkFrontmatter(text);
   const dotprompt = new Dotprompt({ partialResolver: refusePartial });
   const parsed = dotprompt.parse(text);
+  checkRoles(parsed.template);
   const meta = await dotprompt.renderMetadata<Record<string, unknown>>(parsed);
   const config = readConfig(name, head.config ?? {}, meta.output);
   const run = await dotprompt.compile({ ...parsed, template: encode(parsed.template) });
@@ -103,6 +104,18 @@ const PARAM = { param: 'prompt.name' };
 function refusePartial(name: string): never {
   throw new Error(`{{> ${name}}}: partials are not supported`);
 }
+
+/** Said while the author is looking, rather than to the client of the first request. */
+function checkRoles(template: string): void {
+  if (/\{\{\s*history\b/.test(template)) {
+    throw new Error('{{history}} is not supported: the messages of the request always follow those of the template');
+  }
+  for (const [, role = ''] of template.matchAll(/\{\{\s*role\s+["'](\w+)["']/g)) {
+    if (!ROLES.has(role)) throw new Error(`a template cannot have the role "${role}": ${[...ROLES].join(', ')}`);
+  }
+}
+
+const ROLES = new Set(['system', 'developer', 'user', 'model', 'assistant']);
 
 /** dotprompt prints a YAML error and takes the whole file for the template; here it is an error. */
 function checkFrontmatter(text: string): z.infer<typeof frontmatter> {

@@ -30,7 +30,7 @@ function explain(issue: ZodIssue, parent: Path, value: unknown): Issue[] {
         (branch) => !branch.some((inner) => inner.path.length === 0 && isTypeMismatch(inner)),
       );
       if (meant.length === 1) return meant[0]!.flatMap((inner) => explain(inner, path, value));
-      return [{ path, message: issue.message }];
+      return [{ path, message: found === undefined ? `is missing: ${issue.message}` : issue.message }];
     }
     case 'invalid_value':
       return [{ path, message: oneOf(issue.values, found) }];

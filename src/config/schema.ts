@@ -68,10 +68,10 @@ const timeouts = {
   total: duration().describe('For the whole answer.'),
 };
 const globalTimeouts = section({
-  connect: timeouts.connect.prefault('5s').describe('Until the provider has accepted the connection.'),
-  firstToken: timeouts.firstToken.prefault('60s').describe('From the request until the first token.'),
-  idle: timeouts.idle.prefault('60s').describe('Between two tokens.'),
-  total: timeouts.total.prefault('10m').describe('For the whole answer.'),
+  connect: timeouts.connect.prefault('5s'),
+  firstToken: timeouts.firstToken.prefault('60s'),
+  idle: timeouts.idle.prefault('60s'),
+  total: timeouts.total.prefault('10m'),
 }).describe('How long to wait for a provider, wherever an alias does not say otherwise.');
 
 const target = text().describe('provider/model; everything after the first slash is the name of the model.');

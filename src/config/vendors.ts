@@ -71,5 +71,6 @@ export function usualProviders(env: Environment): { providers: Record<string, un
 function wireMissing(name: string): string {
   const known = Object.keys(VENDORS);
   const which = `only the known vendors may leave it out (${known.join(', ')})`;
-  return `is missing: expected "openai" or "mock"; ${which}.${didYouMean(name, known)}`;
+  const wires = [...new Set(Object.values(VENDORS).map((vendor) => `"${vendor.wire}"`))].join(' or ');
+  return `is missing: expected ${wires}; ${which}.${didYouMean(name, known)}`;
 }

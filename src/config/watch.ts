@@ -77,7 +77,8 @@ export function watchConfig(path: string, onChange: () => void, options: WatchOp
   };
 }
 
-const ABSENT = 'absent';
+/** What is not there has the same content as an empty folder: none. */
+const NOTHING = digest([]);
 
 async function fingerprint(path: string): Promise<string> {
   try {
@@ -85,7 +86,7 @@ async function fingerprint(path: string): Promise<string> {
     const names = (await readdir(path)).sort();
     return digest(await Promise.all(names.map(async (name) => [name, await readRegular(join(path, name))] as const)));
   } catch {
-    return ABSENT;
+    return NOTHING;
   }
 }
 
@@ -96,7 +97,7 @@ function fingerprintNow(path: string): string {
     const names = readdirSync(path).sort();
     return digest(names.map((name) => [name, readRegularNow(join(path, name))] as const));
   } catch {
-    return ABSENT;
+    return NOTHING;
   }
 }
 

@@ -61,11 +61,11 @@ export function deliver(options: DeliveryOptions): Delivery {
   function pump(): void {
     try {
       advance();
-    } catch (error) {
+    } catch {
       // Thrown in a timer it would end the process, which may be the gateway's own. Too long a string does it.
       stopped = true;
       onFinish();
-      response.destroy(error as Error);
+      response.destroy();
     }
   }
 

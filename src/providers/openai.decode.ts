@@ -108,7 +108,11 @@ export function createOpenAiDecoder({ emit, raw, choices: expected }: DecoderOpt
     }
     if (ends < expected) return undefined;
     const first = choices.find(Boolean);
-    return first?.refused && first.finish === 'stop' ? 'content-filter' : first?.finish;
+    return first && reasonOf(first);
+  }
+
+  function reasonOf(state: ChoiceState): FinishReason {
+    return state.refused && state.finish === 'stop' ? 'content-filter' : (state.finish ?? 'other');
   }
 
   function frame(data: string, name: string): void {
@@ -250,15 +254,17 @@ export function createOpenAiDecoder({ emit, raw, choices: expected }: DecoderOpt
     emit({ type: 'usage', usage });
   }
 
-  /** The provider said that it is done. Without any finish reason that is still an end, of unknown kind. */
+  /** The provider said that it is done. Alternatives without a finish reason have then ended too, unless inside a tool call. */
   function complete(): void {
-    const reason = finished();
-    if (reason) terminal({ type: 'done', finishReason: reason });
-    else if (choices.some((state) => state && (state.finish || state.streamed))) {
-      const open = choices.findIndex((state) => state && !state.finish);
-      if (open === -1 || choices[open]!.calls.length === 0) terminal({ type: 'done', finishReason: 'other' });
-      else fail(new GatewayError('upstream_truncated', 'The provider ended the stream inside a tool call.'));
-    } else fail(new GatewayError('upstream_truncated', 'The provider ended the stream without an answer.'));
+    choices.forEach((state, index) => {
+      if (!state || state.finish || ended) return;
+      if (state.calls.some((call) => 'invalid' in toolCall(0, call.id, call.name, call.arguments))) {
+        fail(new GatewayError('upstream_truncated', 'The provider ended the stream inside a tool call.'));
+      } else finish(state.calls.length > 0 ? 'tool_calls' : 'unknown', state, index === 0 ? undefined : index);
+    });
+    if (choices.length === 0) {
+      fail(new GatewayError('upstream_truncated', 'The provider ended the stream without an answer.'));
+    } else terminal({ type: 'done', finishReason: reasonOf(choices.find(Boolean)!) });
   }
 
   /** A body that was no event stream: an error as plain JSON, or a whole answer from a server that ignored `stream`. */

@@ -68,7 +68,7 @@ export async function start(options: StartOptions = {}): Promise<Millrace> {
   const logger = options.logger ?? createLogger(config);
   for (const warning of loaded.warnings) logger.warn(warning);
 
-  const store = await openLedger(config.stores.ledger).catch((error: Error) => {
+  const store = await openLedger(config.stores.ledger, options.cwd).catch((error: Error) => {
     throw new StartError(error.message, { cause: error });
   });
   const ledger = resilient(store, { onError: (err) => logger.error({ err }, 'the ledger cannot be written') });

@@ -60,7 +60,7 @@ export function createSseParser({ event, stray }: SseHandlers, maxEvent = MAX_EV
       const value = text.slice(at, to);
       data = hasData ? `${data}\n${value}` : value;
       hasData = true;
-      grow(value.length);
+      grow(value.length + 1); // its line break too: empty lines without end are no way around the bound
       return;
     }
     if (text.charCodeAt(from) === 58) return; // a comment
@@ -72,6 +72,7 @@ export function createSseParser({ event, stray }: SseHandlers, maxEvent = MAX_EV
     } else if (field === 'data') {
       data = hasData ? `${data}\n` : '';
       hasData = true;
+      grow(1);
     } else if (field !== 'id' && field !== 'retry') {
       grow(whole.length);
       stray?.(whole);

@@ -15,6 +15,7 @@ interface FoldedChoice {
   logprobs: Fields | null;
   finish_reason: string | null;
   rest: Fields;
+  streamed: boolean;
 }
 
 /** Text that arrives in pieces. Everything else that is repeated replaces what was said before. */
@@ -26,12 +27,21 @@ export function foldChunks(): Fold {
 
   function addChoice(choice: Fields): void {
     const index = typeof choice.index === 'number' && choice.index >= 0 && choice.index < 128 ? choice.index : 0;
-    choices[index] ??= { message: { role: 'assistant', content: null }, logprobs: null, finish_reason: null, rest: {} };
+    choices[index] ??= {
+      message: { role: 'assistant', content: null },
+      logprobs: null,
+      finish_reason: null,
+      rest: {},
+      streamed: false,
+    };
     const folded = choices[index];
     const { index: _index, delta, message, finish_reason, logprobs, ...rest } = choice;
     Object.assign(folded.rest, rest);
-    const said = delta ?? (folded.finish_reason === null ? message : undefined);
-    if (isFields(said)) mergeMessage(folded.message, said);
+    const said = delta ?? (folded.streamed ? undefined : message); // after deltas, a message is their repetition
+    if (isFields(said)) {
+      folded.streamed = true;
+      mergeMessage(folded.message, said);
+    }
     if (typeof finish_reason === 'string') folded.finish_reason ??= finish_reason;
     if (isFields(logprobs)) folded.logprobs = mergeLogprobs(folded.logprobs, logprobs);
   }
@@ -44,7 +54,7 @@ export function foldChunks(): Fold {
       for (const [name, value] of Object.entries(rest)) {
         if (value !== '' && value !== null) head[name] = name === 'id' ? (head.id ?? value) : value;
       }
-      if (isFields(usage)) head = { ...head, usage };
+      if (isFields(usage) && Object.keys(usage).length > 0) head = { ...head, usage };
       if (Array.isArray(list)) for (const choice of list) if (isFields(choice)) addChoice(choice);
     },
     result: (defaults) => ({
@@ -85,6 +95,7 @@ function mergeCalls(message: Fields, deltas: unknown[]): void {
       calls.push({ type: 'function', ...rest, function: { ...asFields(fn), ...argumentsOf(fn) } });
     else {
       const call = calls[slot]!;
+      if (rest.id && !call.id) call.id = rest.id;
       if (isFields(fn)) {
         if (fn.name && !call.function.name) call.function.name = fn.name;
         call.function.arguments = String(call.function.arguments) + argumentsOf(fn).arguments;
@@ -97,15 +108,33 @@ function mergeCalls(message: Fields, deltas: unknown[]): void {
 /** The wire's own index of a folded call, which the folded form leaves out. */
 const indexes = new WeakMap<object, unknown>();
 
-/** The call that a delta continues; undefined for a new one. The same rule as the decoder's: a new id is a new call. */
+/** The call that a delta continues; undefined for a new one. The same rule as the decoder's. */
 function slotOf(calls: Fields[], delta: Fields): number | undefined {
   const id = delta.id || '';
   const at = delta.index == null ? calls.length - 1 : calls.findLastIndex((call) => indexes.get(call) === delta.index);
   const open = calls[at];
-  if (open && (id === '' || !open.id || open.id === id)) return at;
-  if (id === '') return undefined;
-  const known = calls.findIndex((call) => call.id === id);
+  if (open === undefined) return undefined;
+  if (!beginsAnother(open, delta)) return at;
+  const known = id === '' ? -1 : calls.findIndex((call) => call.id === id);
   return known === -1 ? undefined : known;
+}
+
+function beginsAnother(open: Fields, delta: Fields): boolean {
+  if (delta.id && open.id) return delta.id !== open.id;
+  const { name } = asFields(delta.function);
+  const before = asFields(open.function);
+  if (!name || !before.name) return false;
+  if (before.arguments === '') return delta.index == null && name !== before.name;
+  return isJson(String(before.arguments));
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function argumentsOf(fn: unknown): { arguments: string } {

@@ -2,6 +2,7 @@
 import cors from '@fastify/cors';
 import helmet from '@fastify/helmet';
 import fastify, {
+  LogController,
   type FastifyBaseLogger,
   type FastifyError,
   type FastifyInstance,
@@ -35,7 +36,7 @@ export interface AppOptions {
 export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   const app = fastify({
     loggerInstance: options.logger,
-    disableRequestLogging: true, // two lines per stream are written by the run
+    logController: new LogController({ disableRequestLogging: true }), // two lines per stream are written by the run
     bodyLimit: options.maxBody,
     forceCloseConnections: 'idle',
     genReqId: () => crypto.randomUUID(),

@@ -10,6 +10,7 @@ import { streamFault } from './openai.fault.ts';
 
 // What is read of a chunk. Everything is optional and of unsure type: vendors leave out, null and empty each of these.
 export interface Chunk {
+  object?: string;
   choices?: Choice[] | null;
   usage?: WireUsage | null;
   x_groq?: { usage?: WireUsage | null } | null;
@@ -51,27 +52,33 @@ interface WireUsage {
 interface OpenCall {
   wireIndex: number | undefined;
   id: string;
+  /** The wire gave no id, so this one was made up. */
+  invented: boolean;
   name: string;
   arguments: string;
+  /** Its id was given out: the next deltas carry arguments only. */
+  announced: boolean;
 }
 interface ChoiceState {
   calls: OpenCall[];
+  /** How many of them were given out complete. */
+  given: number;
   finish: FinishReason | undefined;
   refused: boolean;
   streamed: boolean;
 }
 
-const FINISH: Record<string, FinishReason> = {
-  stop: 'stop',
-  end_turn: 'stop',
-  eos: 'stop',
-  length: 'length',
-  max_tokens: 'length',
-  model_length: 'length',
-  tool_calls: 'tool-calls',
-  function_call: 'tool-calls',
-  content_filter: 'content-filter',
-};
+const FINISH = new Map<string, FinishReason>([
+  ['stop', 'stop'],
+  ['end_turn', 'stop'],
+  ['eos', 'stop'],
+  ['length', 'length'],
+  ['max_tokens', 'length'],
+  ['model_length', 'length'],
+  ['tool_calls', 'tool-calls'],
+  ['function_call', 'tool-calls'],
+  ['content_filter', 'content-filter'],
+]);
 
 /** How much of a body that is no SSE is kept, to read an error or a whole answer from. */
 const MAX_STRAY = 256 * 1024;
@@ -81,6 +88,7 @@ export function createOpenAiDecoder({ emit, raw, choices: expected }: DecoderOpt
   let ended = false;
   let usage: Usage | undefined;
   let stray = '';
+  let wholeMessage = false; // the current frame gave its content as a whole message
 
   function terminal(event: Parameters<typeof emit>[0] & { type: 'done' | 'error' }): void {
     if (ended) return;
@@ -92,7 +100,7 @@ export function createOpenAiDecoder({ emit, raw, choices: expected }: DecoderOpt
   function choiceAt(index: number): ChoiceState {
     let state = choices[index];
     if (!state) {
-      state = { calls: [], finish: undefined, refused: false, streamed: false };
+      state = { calls: [], given: 0, finish: undefined, refused: false, streamed: false };
       choices[index] = state;
     }
     return state;
@@ -121,7 +129,7 @@ export function createOpenAiDecoder({ emit, raw, choices: expected }: DecoderOpt
       complete();
       return;
     }
-    if (data === '') return;
+    if (data === '' && name !== 'error') return;
     let chunk: Chunk;
     try {
       chunk = JSON.parse(data);
@@ -131,12 +139,16 @@ export function createOpenAiDecoder({ emit, raw, choices: expected }: DecoderOpt
       return;
     }
     if (chunk === null || typeof chunk !== 'object') return;
-    if (chunk.error || name === 'error') {
+    if (chunk.error || chunk.object === 'error' || name === 'error') {
       fail(streamFault(chunk.error ?? chunk));
       return;
     }
+    wholeMessage = false;
     read(chunk);
-    if (!ended) raw?.(data);
+    if (ended || !raw) return;
+    if (wholeMessage) raw(JSON.stringify(asStreamed(chunk)));
+    // Outside its strings JSON may have line breaks, and inside it cannot: a frame is handed on as one line.
+    else raw(data.includes('\n') ? data.replaceAll('\n', ' ') : data);
   }
 
   function read(chunk: Chunk): void {
@@ -156,8 +168,14 @@ export function createOpenAiDecoder({ emit, raw, choices: expected }: DecoderOpt
       return;
     }
     const index = typeof choice.index === 'number' && choice.index > 0 && choice.index < 128 ? choice.index : 0;
+    // More alternatives than were asked for are no one's; mixed into the answer they would spoil it.
+    if (choices[index] === undefined && index !== 0 && choices.filter(Boolean).length >= expected) return;
     const state = choiceAt(index);
-    const delta = choice.delta ?? (state.streamed ? null : choice.message);
+    let delta = choice.delta;
+    if (!delta && choice.message && !state.streamed) {
+      delta = choice.message;
+      wholeMessage = true;
+    }
     if (delta) {
       state.streamed = true;
       readDelta(delta, state, index === 0 ? undefined : index);
@@ -196,28 +214,38 @@ export function createOpenAiDecoder({ emit, raw, choices: expected }: DecoderOpt
     const id = wire.id || '';
     const name = wire.function?.name || '';
     const wireIndex = typeof wire.index === 'number' ? wire.index : undefined;
-    // A delta belongs to the call with its index, else to the latest one, unless its id says that a new call begins: some
-    // vendors leave the index out and some give every parallel call index 0.
+    // A delta belongs to the call with its index, else to the latest one, unless it says that a new call begins: some vendors
+    // leave the index out and some give every parallel call index 0.
     let at = wireIndex === undefined ? calls.length - 1 : calls.findLastIndex((c) => c.wireIndex === wireIndex);
     const open = calls[at];
-    const another = id !== '' && open !== undefined && open.id !== '' && open.id !== id;
-    const known = another ? calls.findIndex((c) => c.id === id) : -1;
+    const another = open !== undefined && beginsAnother(open, id, name, wireIndex);
+    const known = another && id !== '' ? calls.findIndex((c) => c.id === id) : -1;
     if (known !== -1) at = known;
     else if (open === undefined || another) {
-      calls.push({ wireIndex, id: id || `call_${randomUUID().replaceAll('-', '')}`, name: '', arguments: '' });
+      calls.push({
+        wireIndex,
+        id: id || `call_${randomUUID().replaceAll('-', '')}`,
+        invented: id === '',
+        name: '',
+        arguments: '',
+        announced: false,
+      });
       at = calls.length - 1;
     }
     const call = calls[at]!;
-    const fresh = call.name === '' && call.arguments === '';
-    if (name !== '' && call.name === '') call.name = name;
+    const named = name !== '' && call.name === '';
+    if (named) call.name = name;
     const given = wire.function?.arguments;
     const piece = typeof given === 'string' ? given : given ? JSON.stringify(given) : '';
-    if (!fresh && piece === '') return;
+    if (piece === '' && !named) return; // nothing new; an id alone waits for its name, so that each is said once
     call.arguments += piece;
+    const fresh = !call.announced;
+    call.announced = true;
     emit({
       type: 'tool-call-delta',
       index: at,
-      ...(fresh && { id: call.id, name: call.name }),
+      ...(fresh && { id: call.id }),
+      ...((fresh || named) && { name: call.name }),
       arguments: piece,
       choice,
     });
@@ -228,16 +256,23 @@ export function createOpenAiDecoder({ emit, raw, choices: expected }: DecoderOpt
       fail(new GatewayError('upstream_unavailable', 'The provider ended the stream with an error.'));
       return;
     }
-    const mapped = FINISH[reason] ?? 'other';
+    state.finish = FINISH.get(reason) ?? 'other';
+    giveCalls(state, choice);
+  }
+
+  function giveCalls(state: ChoiceState, choice: number | undefined): void {
     // Several vendors say `stop` after calling a tool. The calls are what the client must act on.
-    state.finish = mapped === 'stop' && state.calls.length > 0 ? 'tool-calls' : mapped;
-    state.calls.forEach((call, index) => {
+    if (state.finish === 'stop' && state.calls.length > 0) state.finish = 'tool-calls';
+    while (state.given < state.calls.length) {
+      const index = state.given++;
+      const call = state.calls[index]!;
       emit({ type: 'tool-call', call: toolCall(index, call.id, call.name, call.arguments), choice });
-    });
+    }
   }
 
   function readUsage(wire: WireUsage): void {
     if (typeof wire !== 'object') return;
+    if (typeof wire.prompt_tokens !== 'number' && typeof wire.completion_tokens !== 'number') return; // says nothing
     const input = count(wire.prompt_tokens);
     let output = count(wire.completion_tokens);
     const reasoning = count(wire.completion_tokens_details?.reasoning_tokens);
@@ -256,15 +291,30 @@ export function createOpenAiDecoder({ emit, raw, choices: expected }: DecoderOpt
 
   /** The provider said that it is done. Alternatives without a finish reason have then ended too, unless inside a tool call. */
   function complete(): void {
-    choices.forEach((state, index) => {
-      if (!state || state.finish || ended) return;
-      if (state.calls.some((call) => 'invalid' in toolCall(0, call.id, call.name, call.arguments))) {
-        fail(new GatewayError('upstream_truncated', 'The provider ended the stream inside a tool call.'));
-      } else finish(state.calls.length > 0 ? 'tool_calls' : 'unknown', state, index === 0 ? undefined : index);
-    });
     if (choices.length === 0) {
       fail(new GatewayError('upstream_truncated', 'The provider ended the stream without an answer.'));
-    } else terminal({ type: 'done', finishReason: reasonOf(choices.find(Boolean)!) });
+      return;
+    }
+    if (!giveLateCalls()) return;
+    choices.forEach((state, index) => {
+      if (state && !state.finish) finish(state.calls.length > 0 ? 'tool_calls' : 'unknown', state, index || undefined);
+    });
+    terminal({ type: 'done', finishReason: reasonOf(choices.find(Boolean)!) });
+  }
+
+  /** Calls not given out yet: those that no finish reason closed, and those that came after it. False if one is cut. */
+  function giveLateCalls(): boolean {
+    const late = (state: ChoiceState) => state.calls.slice(state.given);
+    if (
+      choices.some((state) => state && late(state).some((c) => 'invalid' in toolCall(0, c.id, c.name, c.arguments)))
+    ) {
+      fail(new GatewayError('upstream_truncated', 'The provider ended the stream inside a tool call.'));
+      return false;
+    }
+    choices.forEach((state, index) => {
+      if (state?.finish) giveCalls(state, index || undefined);
+    });
+    return true;
   }
 
   /** A body that was no event stream: an error as plain JSON, or a whole answer from a server that ignored `stream`. */
@@ -276,6 +326,7 @@ export function createOpenAiDecoder({ emit, raw, choices: expected }: DecoderOpt
       return;
     }
     frame(text, '');
+    if (!ended && choices.length === 0) fail(streamFault(text)); // JSON, but no answer: what else it says is why
   }
 
   const sse = createSseParser({
@@ -311,15 +362,37 @@ export function createOpenAiDecoder({ emit, raw, choices: expected }: DecoderOpt
       guarded(() => sse.end());
       if (!ended && stray !== '' && choices.length === 0) guarded(readStray);
       if (ended) return;
-      const reason = finished();
-      if (reason) terminal({ type: 'done', finishReason: reason });
-      else
+      if (finished()) {
+        if (giveLateCalls()) terminal({ type: 'done', finishReason: finished()! });
+      } else
         fail(
           fault ??
             new GatewayError('upstream_truncated', 'The provider ended the stream before the answer was complete.'),
         );
     },
   };
+}
+
+/** Whether a delta that would continue `open` says that another call begins. By its id, or where ids are missing by its name. */
+function beginsAnother(open: OpenCall, id: string, name: string, wireIndex: number | undefined): boolean {
+  if (id !== '' && !open.invented) return id !== open.id;
+  if (name === '' || open.name === '') return false;
+  if (open.arguments === '') return wireIndex === undefined && name !== open.name;
+  return !('invalid' in toolCall(0, '', '', open.arguments));
+}
+
+/** A whole completion as one chunk of a stream, for a client that streams. */
+function asStreamed(completion: Chunk): object {
+  const choices = completion.choices!.map((choice) => {
+    if (!choice?.message) return choice;
+    const { message, ...rest } = choice;
+    const calls = message.tool_calls;
+    const delta = Array.isArray(calls)
+      ? { ...message, tool_calls: calls.map((call, index) => ({ index, ...call })) }
+      : message;
+    return { ...rest, delta };
+  });
+  return { ...completion, object: 'chat.completion.chunk', choices };
 }
 
 function count(value: unknown): number {

@@ -26,19 +26,23 @@ export function streamFault(error: unknown): GatewayError {
   const status = read.status ?? (numeric >= 400 && numeric < 600 ? numeric : undefined);
   return new GatewayError(
     codeFor(status ?? 500, read),
-    `The provider reported an error: ${read.message || 'no message'}`,
+    `The provider reported an error: ${read.message || textOf(error) || 'no message'}`,
   );
 }
 
+/** Vendors without the code say it in words; these are the words of a dozen of them. */
+const TOO_LONG =
+  /context (length|window|size)|maximum (context|prompt length)|(too many|maximum number of) (input )?tokens|prompt is too long/i;
+
 function codeFor(status: number, { code, type, message }: WireError): ErrorCode {
-  if (code === 'context_length_exceeded' || /context (length|window)|maximum context|too many tokens/i.test(message)) {
-    return 'context_length_exceeded';
-  }
+  if (code === 'context_length_exceeded') return code;
+  // Before any message is read: what a rate limit says of tokens is not about the prompt's length.
+  if (status === 429 || code === 'rate_limit_exceeded' || type === 'insufficient_quota') return 'upstream_rate_limited';
+  if (TOO_LONG.test(message)) return 'context_length_exceeded';
   if (code === 'content_filter' || code === 'content_policy_violation') return 'content_filtered';
   if (status === 401 || status === 402 || status === 403 || code === 'invalid_api_key') return 'upstream_auth';
   if (code === 'model_not_found' || status === 404) return 'model_not_found';
   if (status === 413) return 'request_too_large';
-  if (status === 429 || code === 'rate_limit_exceeded' || type === 'insufficient_quota') return 'upstream_rate_limited';
   if (status === 408 || status === 504) return 'upstream_timeout';
   if (status >= 500) return 'upstream_unavailable';
   if (status >= 400) return 'invalid_request';
@@ -70,6 +74,10 @@ function readError(error: unknown): WireError {
     type: text(object.type),
     status: typeof status === 'number' ? status : undefined,
   };
+}
+
+function textOf(error: unknown): string {
+  return (typeof error === 'string' ? error : JSON.stringify(error)).trim().slice(0, 300);
 }
 
 /** Seconds, from `retry-after-ms`, or `retry-after` in seconds or as a date. Undefined when absent or unreadable. */

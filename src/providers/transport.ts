@@ -74,7 +74,7 @@ export function createTransport(options: TransportOptions = {}): Transport {
       const onAbort = () => {
         body?.abort();
         controller?.abort(signal.reason);
-        if (!mine.sent) mine.socket?.destroy();
+        if (!mine.sent) mine.socket?.destroy(new Error('the client left')); // with an error: undici then drops what waits for it
         reject(signal.reason);
       };
       signal.addEventListener('abort', onAbort, { once: true });

@@ -1,5 +1,6 @@
 // From a store's URL to a ledger that is ready: opened, migrated, this instance registered. Knows which stores there are.
 import { randomBytes } from 'node:crypto';
+import { resolve } from 'node:path';
 import { Kysely } from 'kysely';
 import type { Ledger } from '../core/contracts.ts';
 import { createLedger } from './ledger.ts';
@@ -7,10 +8,10 @@ import { type LedgerTables, migrate } from './schema.ts';
 import { sqliteDialect, startThread } from './sqlite.ts';
 
 /**
- * `sqlite:data/millrace.db` (relative to the working directory; the folder is made), `sqlite:/var/lib/millrace.db`, or
+ * `sqlite:data/millrace.db` (relative to `cwd`, by default the process's; the folder is made), `sqlite:/var/lib/millrace.db`, or
  * `sqlite::memory:`. Rejects when the URL names no such store, or the file cannot be opened and written.
  */
-export async function openLedger(url: string): Promise<Ledger> {
+export async function openLedger(url: string, cwd = '.'): Promise<Ledger> {
   const scheme = /^[a-z][a-z0-9+.-]*(?=:)/i.exec(url)?.[0].toLowerCase();
   if (scheme !== 'sqlite') {
     // The URL itself stays out of the message: one of a database server holds a password.
@@ -21,7 +22,7 @@ export async function openLedger(url: string): Promise<Ledger> {
   }
   const path = url.slice('sqlite:'.length).replace(/^\/\//, '');
   if (path === '') throw new Error('stores.ledger: `sqlite:` needs a file, as in sqlite:data/millrace.db.');
-  return openSqlite(path);
+  return openSqlite(path === ':memory:' ? path : resolve(cwd, path));
 }
 
 async function openSqlite(path: string): Promise<Ledger> {

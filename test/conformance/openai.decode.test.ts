@@ -47,7 +47,9 @@ describe.each(chunkings)('cut $name', ({ cut }) => {
   });
 });
 
-test.each(recordings.map((r) => [r.id, r] as const))('%s cut anywhere is never a false success', (_id, recording) => {
+// After a finish reason an end is an end: what a strange vendor would still have said cannot be missed.
+const closed = recordings.filter((r) => !r.features.includes('content-after-finish'));
+test.each(closed.map((r) => [r.id, r] as const))('%s cut anywhere is never a false success', (_id, recording) => {
   const whole = read(decode([recording.body]));
   const choices = recording.features.includes('multi-choice') ? 3 : 1;
   // Every position is tried on short bodies, about two hundred on long ones.

@@ -51,6 +51,9 @@ export interface Millrace {
 /** What stops a start that a person can mend: its text says how. */
 export class StartError extends Error {}
 
+/** How long a client may take to read the end of its stream at shutdown, in milliseconds. */
+const LAST_BYTES = 1000;
+
 interface Upstream {
   provider: Provider;
   mock: MockServer | undefined;
@@ -164,7 +167,10 @@ export async function start(options: StartOptions = {}): Promise<Millrace> {
     watch?.close();
     const closed = app.close(); // no new connections; resolves when the last response is out
     await runner.drain(deadline);
+    // Every stream has had its terminal; a client that does not read it must not keep the process.
+    const unread = setTimeout(() => app.server.closeAllConnections(), LAST_BYTES);
     await closed;
+    clearTimeout(unread);
     prompts.close();
     runner.close();
     await Promise.all([...upstreams.values()].map(retire));

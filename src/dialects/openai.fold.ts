@@ -42,7 +42,7 @@ export function foldChunks(): Fold {
       folded.streamed = true;
       mergeMessage(folded.message, said);
     }
-    if (typeof finish_reason === 'string') folded.finish_reason ??= finish_reason;
+    if (finish_reason && typeof finish_reason === 'string') folded.finish_reason ??= finish_reason;
     if (isFields(logprobs)) folded.logprobs = mergeLogprobs(folded.logprobs, logprobs);
   }
 
@@ -76,7 +76,13 @@ function mergeMessage(message: Fields, delta: Fields): void {
   for (const [name, value] of Object.entries(delta)) {
     if (value === null || value === undefined) continue;
     if (name === 'tool_calls' && Array.isArray(value)) mergeCalls(message, value);
-    else if (PIECES.has(name) && typeof value === 'string') {
+    else if (name === 'function_call' && isFields(value)) {
+      const before = asFields(message.function_call);
+      message.function_call = {
+        name: before.name || value.name || '',
+        arguments: argumentsOf(before).arguments + argumentsOf(value).arguments,
+      };
+    } else if (PIECES.has(name) && typeof value === 'string') {
       message[name] = typeof message[name] === 'string' ? message[name] + value : value;
     } else if (Array.isArray(value)) {
       message[name] = Array.isArray(message[name]) ? [...message[name], ...value] : value;

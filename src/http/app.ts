@@ -2,12 +2,12 @@
 import cors from '@fastify/cors';
 import helmet from '@fastify/helmet';
 import fastify, {
-  LogController,
   type FastifyBaseLogger,
   type FastifyError,
   type FastifyInstance,
   type FastifyReply,
   type FastifyRequest,
+  LogController,
 } from 'fastify';
 import type { Dialect, UsageSum } from '../core/contracts.ts';
 import { GatewayError, toGatewayError } from '../core/errors.ts';

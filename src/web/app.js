@@ -318,7 +318,7 @@ function factsOf(state, ending, answer) {
       facts.push(['speed', `${count(Math.round(((usage.output_tokens - 1) / after) * 1000))} tokens/s`]);
     }
   }
-  if (state !== 'error') facts.push(['total', duration(timing.total_ms)]);
+  if (state === 'stopped') facts.push(['total', duration(timing.total_ms)]);
   if (ending?.attempts > 1) facts.push(['attempts', String(ending.attempts)]);
   return facts;
 }
@@ -501,7 +501,7 @@ async function refusal(response) {
   return {
     code: said?.code ?? `http_${status}`,
     status,
-    message: /^\d+$/.test(wait ?? '') ? `${message} The server asks to wait ${wait} s.` : message,
+    message: /^\d+$/.test(wait ?? '') ? `${message} The server asks to wait ${wait}\u00a0s.` : message,
   };
 }
 

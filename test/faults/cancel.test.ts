@@ -53,7 +53,9 @@ test('while still connecting, the half-open socket is closed at once', async () 
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   onTestFinished(() => void server.close());
   const { port } = server.address() as { port: number };
-  const millrace = await startMillrace(`providers: { up: { wire: openai, baseUrl: "https://127.0.0.1:${port}/v1", apiKey: x } }`);
+  const millrace = await startMillrace(
+    `providers: { up: { wire: openai, baseUrl: "https://127.0.0.1:${port}/v1", apiKey: x } }`,
+  );
   for (const { path, stream } of shapes) {
     const before = { seen: sockets.size, closed };
     const controller = new AbortController();
@@ -78,7 +80,9 @@ test('the provider sees the close soon after the client closed', async () => {
     delays.push(delay);
   }
   delays.sort((a, b) => a - b);
-  process.stdout.write(`cancel: the provider saw the close after a median of ${delays[10]} ms, at most ${delays.at(-1)} ms\n`);
+  process.stdout.write(
+    `cancel: the provider saw the close after a median of ${delays[10]} ms, at most ${delays.at(-1)} ms\n`,
+  );
 });
 
 test('on_disconnect finish lets the answer run to its end and bills it whole', async () => {
@@ -120,7 +124,14 @@ test('2,000 aborts at random moments leave nothing behind', { timeout: 120_000 }
     seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;
     return seed / 2 ** 32;
   };
-  const models = ['mock/lorem-50+rate-500', 'mock/slow-30', 'mock/stall-2', 'mock/stall-0', 'mock/tools+rate-100', 'mock/error-429'];
+  const models = [
+    'mock/lorem-50+rate-500',
+    'mock/slow-30',
+    'mock/stall-2',
+    'mock/stall-0',
+    'mock/tools+rate-100',
+    'mock/error-429',
+  ];
   async function one(): Promise<void> {
     const controller = new AbortController();
     const { path, stream } = shapes[Math.floor(random() * shapes.length)]!;

@@ -21,7 +21,7 @@ program
   .option('--host <address>', 'listen here instead of server.host')
   .option('-p, --port <number>', 'listen here instead of server.port', portNumber)
   .action(async (options: { config?: string; host?: string; port?: number }) => {
-    const millrace = await start(options);
+    const millrace = await start({ ...options, warm: true });
     process.stderr.write(greeting(millrace));
     onSignal(() => millrace.close());
   });

@@ -30,6 +30,8 @@ export interface StartOptions {
   host?: string;
   port?: number;
   logger?: Logger;
+  /** Load the tokenizer now rather than at the first estimate: costs memory, saves the first aborted stream a second. */
+  warm?: boolean;
   cwd?: string;
   env?: Record<string, string | undefined>;
 }
@@ -167,9 +169,12 @@ export async function start(options: StartOptions = {}): Promise<Millrace> {
     watch?.close();
     const closed = app.close(); // no new connections; resolves when the last response is out
     await runner.drain(deadline);
-    // Every stream has had its terminal; a client that does not read it must not keep the process.
+    // Every stream has had its terminal. Connections that fell idle since are closed as they are found; a client that does not
+    // read its end must not keep the process.
+    const idle = setInterval(() => app.server.closeIdleConnections(), 20);
     const unread = setTimeout(() => app.server.closeAllConnections(), LAST_BYTES);
     await closed;
+    clearInterval(idle);
     clearTimeout(unread);
     prompts.close();
     runner.close();
@@ -179,6 +184,7 @@ export async function start(options: StartOptions = {}): Promise<Millrace> {
   }
 
   try {
+    if (options.warm) void tokenizer.count('', 'warm');
     const url = await app.listen({
       host: options.host ?? config.server.host,
       port: options.port ?? config.server.port,

@@ -53,7 +53,7 @@ const tool = z.looseObject({
 
 /** The fields that mean the same at every front door that takes an OpenAI-shaped body. */
 export const chatFields = {
-  model: z.string().min(1).describe('An alias from the config, or `provider/model`.'),
+  model: z.string().min(1).max(256).describe('An alias from the config, or `provider/model`.'),
   messages: z.array(message).min(1),
   stream: z.boolean().nullish(),
   temperature: z.number().min(0).max(2).nullish(),

@@ -109,6 +109,8 @@ export interface ParsedRequest {
   onDisconnect?: OnDisconnect;
   /** A template of `prompts/` to be rendered in front of the messages. */
   prompt?: { name: string; variables: Record<string, unknown> };
+  /** For the log only. */
+  metadata?: Record<string, string | number | boolean | null>;
   /** Per wire: fields handed to that wire untouched. */
   vendor?: Record<string, Record<string, unknown>>;
 }

@@ -21,7 +21,11 @@ export const nativeRequest = z.looseObject({
     .optional()
     .describe('A template of the prompts folder, rendered in front of the messages.'),
   on_disconnect: onDisconnect.optional().describe('What happens to the provider when the client leaves.'),
-  metadata: z.record(z.string(), z.unknown()).optional(),
+  metadata: z
+    .record(z.string().max(64), z.union([z.string().max(512), z.number(), z.boolean(), z.null()]))
+    .refine((fields) => Object.keys(fields).length <= 16, { error: 'expected at most 16 entries' })
+    .optional()
+    .describe("For your own log: it stands in the stream's first log line and goes to no provider."),
   vendor: z
     .record(z.string(), z.record(z.string(), z.unknown()))
     .optional()
@@ -75,13 +79,14 @@ export const native: Dialect = {
   name: 'native',
   path: PATH,
   parse(body) {
-    const { stream, prompt, on_disconnect, metadata: _ours, vendor, n: _one, ...chat } = checked(nativeRequest, body);
+    const { stream, prompt, on_disconnect, metadata, vendor, n: _one, ...chat } = checked(nativeRequest, body);
     return {
       chat: { ...chat, model: chat.model ?? '' },
       stream: stream !== false,
       options: {},
       onDisconnect: on_disconnect,
       prompt,
+      metadata,
       vendor,
     };
   },

@@ -46,7 +46,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   });
   await app.register(helmet, {
     contentSecurityPolicy: {
-      directives: { defaultSrc: ["'self'"], imgSrc: ["'self'", 'data:'], upgradeInsecureRequests: null },
+      directives: { defaultSrc: ["'self'"], styleSrc: ["'self'"], fontSrc: ["'self'"], upgradeInsecureRequests: null },
     },
     strictTransportSecurity: false, // TLS, if any, is in front of Millrace
   });

@@ -15,16 +15,21 @@ export function mountDialect(app: FastifyInstance, dialect: Dialect, state: AppS
     const plan = planFor(parsed.chat.model, configured.catalogue, (model) => key?.mayUse(model) ?? true);
     const { onDisconnect, ...limits } = configured.streams;
     if (configured.logContent) request.log.info({ messages: parsed.chat.messages }, 'prompt');
-    await state.runner.run({
+    const exchange = createExchange(request, reply);
+    const running = state.runner.run({
       dialect,
       parsed,
       plan,
-      exchange: createExchange(request, reply),
+      exchange,
       key: key?.name ?? null,
       onDisconnect: parsed.onDisconnect ?? key?.onDisconnect ?? onDisconnect,
       limits,
       priceOf: configured.priceOf,
       log: request.log,
+    });
+    await running.catch((err) => {
+      request.log.error({ err }, 'a stream failed in an unforeseen way');
+      exchange.destroy(); // rather a cut than a stream without an end
     });
   });
 }

@@ -185,8 +185,8 @@ export function createOpenAiDecoder({ emit, raw, choices: expected }: DecoderOpt
   }
 
   function readDelta(delta: Delta, state: ChoiceState, choice: number | undefined): void {
-    const thought = delta.reasoning_content || delta.reasoning || detailsText(delta.reasoning_details);
-    if (typeof thought === 'string' && thought !== '') emit({ type: 'reasoning', text: thought, choice });
+    const thought = textOf(delta.reasoning_content) || textOf(delta.reasoning) || detailsText(delta.reasoning_details);
+    if (thought !== '') emit({ type: 'reasoning', text: thought, choice });
     if (typeof delta.content === 'string') {
       if (delta.content !== '') emit({ type: 'token', text: delta.content, choice });
     } else if (Array.isArray(delta.content)) {
@@ -201,9 +201,12 @@ export function createOpenAiDecoder({ emit, raw, choices: expected }: DecoderOpt
   }
 
   function readPart(part: ContentPart, choice: number | undefined): void {
-    if (part?.type === 'text' && part.text) emit({ type: 'token', text: part.text, choice });
-    if (part?.type === 'thinking' && part.thinking) {
-      const text = typeof part.thinking === 'string' ? part.thinking : part.thinking.map((p) => p.text ?? '').join('');
+    if (part?.type === 'text') {
+      const text = textOf(part.text);
+      if (text !== '') emit({ type: 'token', text, choice });
+    } else if (part?.type === 'thinking') {
+      const { thinking } = part;
+      const text = Array.isArray(thinking) ? thinking.map((piece) => textOf(piece?.text)).join('') : textOf(thinking);
       if (text !== '') emit({ type: 'reasoning', text, choice });
     }
   }
@@ -211,8 +214,8 @@ export function createOpenAiDecoder({ emit, raw, choices: expected }: DecoderOpt
   function readCall(wire: WireCall, state: ChoiceState, choice: number | undefined): void {
     if (wire === null || typeof wire !== 'object') return;
     const { calls } = state;
-    const id = wire.id || '';
-    const name = wire.function?.name || '';
+    const id = typeof wire.id === 'number' ? String(wire.id) : textOf(wire.id);
+    const name = textOf(wire.function?.name);
     const wireIndex = typeof wire.index === 'number' ? wire.index : undefined;
     // A delta belongs to the call with its index, else to the latest one, unless it says that a new call begins: some vendors
     // leave the index out and some give every parallel call index 0.
@@ -395,6 +398,10 @@ function asStreamed(completion: Chunk): object {
   return { ...completion, object: 'chat.completion.chunk', choices };
 }
 
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : '';
+}
+
 function count(value: unknown): number {
   return typeof value === 'number' && value > 0 && Number.isFinite(value) ? Math.floor(value) : 0;
 }
@@ -402,6 +409,6 @@ function count(value: unknown): number {
 function detailsText(details: Delta['reasoning_details']): string {
   if (!Array.isArray(details)) return '';
   let text = '';
-  for (const detail of details) text += detail?.text || detail?.summary || '';
+  for (const detail of details) text += textOf(detail?.text) || textOf(detail?.summary);
   return text;
 }

@@ -115,7 +115,10 @@ export function createRunner(deps: {
     });
     const commit = setTimeout(() => session.begin(), limits.commitAfter);
     commit.unref();
-    log.info({ stream: id, model: plan.model, door: dialect.name, key: request.key ?? undefined }, 'stream started');
+    log.info(
+      { stream: id, model: plan.model, door: dialect.name, key: request.key ?? undefined, metadata: parsed.metadata },
+      'stream started',
+    );
 
     const abandoned = () => session.gone && request.onDisconnect === 'cancel';
     let attempts = 0;

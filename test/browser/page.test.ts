@@ -156,7 +156,6 @@ describe('an answer', () => {
       cost: expect.stringMatching(/^\$0\.0000\d+$/),
       'first token': expect.stringMatching(/^\d+ ms$/),
       speed: expect.stringMatching(/^\d+ tokens\/s$/),
-      total: expect.stringMatching(/^\d\.\d\d s$/),
     });
     // A screen reader hears of the end, and of nothing before it.
     expect([...new Set((await seen(page)).map(({ said }) => said))]).toEqual(['', 'Answer complete.']);
@@ -242,7 +241,7 @@ describe('a failure', () => {
     await ended('error');
     expect(await answer('.code').textContent()).toBe('upstream_rate_limited');
     expect(await answer('.http').textContent()).toBe('HTTP 429');
-    expect(await answer('.why').textContent()).toMatch(/Rate limit reached.*The server asks to wait \d+ s\.$/);
+    expect(await answer('.why').textContent()).toMatch(/Rate limit reached.*The server asks to wait \d+\ss\.$/);
     expect(await page.locator('#status').textContent()).toMatch(/^The answer failed: .*Rate limit/);
 
     await page.getByLabel('Model', { exact: true }).fill('mock/echo');
@@ -379,13 +378,10 @@ describe('a conversation', () => {
   });
 
   test('is copied as a curl command that a shell reads back exactly, without the key', async () => {
-    const { page, millrace, send, ended } = await open(
-      `providers: { mock: {} }\nkeys: [{ name: a, hash: "${hash}" }]`,
-      {
-        permissions: ['clipboard-read', 'clipboard-write'],
-        before: (page) => page.addInitScript("localStorage.setItem('millrace.key', 'key')"),
-      },
-    );
+    const { page, millrace, send, ended } = await open(keyed('key'), {
+      permissions: ['clipboard-read', 'clipboard-write'],
+      before: (page) => page.addInitScript("localStorage.setItem('millrace.key', 'key')"),
+    });
     const hostile = `it's "quoted" $HOME \`id\` \\ \n é 🙂 !x`;
     await send(hostile, 'mock/echo');
     await ended('done');

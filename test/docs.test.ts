@@ -1,0 +1,176 @@
+// The docs against the program: what a table in docs/ says is what the code says. Tables between `<!-- name -->` and
+// `<!-- /name -->` are written by this file: UPDATE_DOCS=1 npx vitest run test/docs.test.ts
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+import { configJsonSchema, type JsonSchema } from '../src/config/json-schema.ts';
+import { PRICES_DATE } from '../src/config/prices.ts';
+import { VENDORS } from '../src/config/vendors.ts';
+import { ERROR_TABLE } from '../src/core/errors.ts';
+import { BEHAVIOURS } from '../src/mock/behaviours.ts';
+import { openLedger } from '../src/stores/open.ts';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const read = (path: string) => readFileSync(join(root, path), 'utf8');
+
+test('the error table of docs/PROTOCOL.md is the one of the code, code by code', () => {
+  const rows = [...read('docs/PROTOCOL.md').matchAll(/^\| `([a-z_]+)` \| (\d{3}) \| (yes|no) \| (.+) \|$/gm)];
+  const documented = rows.map(([, code, status, retryable]) => [
+    code,
+    { status: Number(status), retryable: retryable === 'yes' },
+  ]);
+  expect(documented).toEqual(Object.entries(ERROR_TABLE));
+});
+
+test('the table of docs/MOCK.md is the behaviours of the mock', () => {
+  const rows = BEHAVIOURS.map(({ name, range, about }) => [
+    `\`${name}\``,
+    range ? `${count(range[0])}–${count(range[1])}` : '',
+    about,
+  ]);
+  expectTable('docs/MOCK.md', 'behaviours', table(['Part', 'N', 'What it does'], rows));
+});
+
+test('the table of docs/CONFIG.md is every field of the config schema', () => {
+  const rows = fieldsOf(configJsonSchema()).map(({ path, takes, fallback, about }) => [
+    `\`${path}\``,
+    takes,
+    fallback,
+    about.replaceAll('<', '\\<'),
+  ]);
+  expectTable('docs/CONFIG.md', 'fields', table(['Field', 'Takes', 'Default', 'Meaning'], rows));
+});
+
+test('docs/CONFIG.md names the known vendors with their addresses and variables', () => {
+  const rows = Object.entries(VENDORS)
+    .filter(([, vendor]) => vendor.wire !== 'mock')
+    .map(([name, { baseUrl, example, env, options }]) => [
+      `\`${name}\``,
+      baseUrl ? `\`${baseUrl}\`` : `yours: \`${example}\``,
+      env ? `\`${env}\`` : 'none',
+      Object.entries(options)
+        .map(([field, value]) => `\`${field}: ${Array.isArray(value) ? `[${value.join(', ')}]` : value}\``)
+        .join(' '),
+    ]);
+  expectTable('docs/CONFIG.md', 'vendors', table(['Provider name', 'baseUrl', 'Key from', 'Set for it'], rows));
+});
+
+test('docs/PROTOCOL.md lists the fields of a ledger row', async () => {
+  const ledger = await openLedger('sqlite::memory:');
+  const opening = { id: 'a', stream_id: 's', attempt: 1, key: null, model: 'm', provider: 'p' };
+  await ledger.open({ ...opening, upstream_model: 'u', door: 'native', started_at: 1 });
+  const { data } = await ledger.page({ limit: 1 });
+  await ledger.shutdown();
+  const section = read('docs/PROTOCOL.md').split('### GET /v1/usage/requests')[1]!;
+  const documented = [...section.matchAll(/^\| ((?:`[a-z_]+`(?:, )?)+) \|/gm)].flatMap(([, names]) =>
+    [...names!.matchAll(/`([a-z_]+)`/g)].map(([, name]) => name!),
+  );
+  expect(documented.toSorted()).toEqual(Object.keys(data[0]!).toSorted());
+});
+
+test('docs/USAGE.md says the date of the price table', () => {
+  expect(read('docs/USAGE.md')).toContain(PRICES_DATE);
+});
+
+const pages = [
+  ...readdirSync(root).filter((name) => name.endsWith('.md')),
+  ...readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => join('docs', name)),
+];
+
+test.each(pages)('%s: its links lead somewhere, and the npm scripts it names exist', (page) => {
+  const text = read(page);
+  const links = [...text.matchAll(/\]\((?!https?:|#)([^)#\s]+)(?:#[^)]*)?\)/g)].map(([, target]) => target!);
+  expect(links.filter((target) => !existsSync(join(root, dirname(page), target)))).toEqual([]);
+  const { scripts } = JSON.parse(read('package.json'));
+  const named = [...text.matchAll(/\bnpm run ([a-z:]+)/g)].map(([, script]) => script!);
+  expect(named.filter((script) => !(script in scripts))).toEqual([]);
+});
+
+// ---- tables ---------------------------------------------------------------------------------------------------------
+
+function expectTable(page: string, name: string, expected: string): void {
+  const text = read(page);
+  const [open, close] = [`<!-- ${name} -->\n`, `<!-- /${name} -->`];
+  const from = text.indexOf(open);
+  const to = text.indexOf(close);
+  if (from === -1 || to === -1) throw new Error(`${page} has no ${open.trim()} … ${close}`);
+  if (process.env.UPDATE_DOCS) {
+    writeFileSync(join(root, page), text.slice(0, from + open.length) + expected + text.slice(to));
+    return;
+  }
+  expect(text.slice(from + open.length, to)).toBe(expected);
+}
+
+function table(head: string[], rows: string[][]): string {
+  const line = (cells: string[]) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |\n`;
+  return line(head) + line(head.map(() => '---')) + rows.map(line).join('');
+}
+
+function count(value: number): string {
+  return value.toLocaleString('en-US').replaceAll(',', ' ');
+}
+
+interface Field {
+  path: string;
+  takes: string;
+  fallback: string;
+  about: string;
+}
+
+/** Every field that a person can write, in the order of the schema; of a union of maps each variant. */
+function fieldsOf(schema: JsonSchema, path = ''): Field[] {
+  const properties = path === 'providers.' ? {} : (schema.properties ?? {}); // vendors by name are the other table
+  const fields = Object.entries(properties).flatMap(([name, field]) =>
+    fieldOf(`${path}${name}`, field as JsonSchema, schema.required?.includes(name)),
+  );
+  return [...fields, ...entriesOf(schema, path)];
+}
+
+function fieldOf(path: string, schema: JsonSchema, required = false): Field[] {
+  const inner = fieldsOf(schema, `${path}.`);
+  const about = schema.description ?? '';
+  const written = JSON.stringify(schema.default);
+  const fallback = required ? 'required' : written === undefined || written === '{}' ? '' : `\`${written}\``;
+  const items = schema.items as JsonSchema | undefined;
+  if (items?.properties) return [{ path, takes: 'list', fallback, about }, ...fieldsOf(items, `${path}[].`)];
+  if (inner.length > 0 && schema.type === 'object') return [{ path, takes: 'map', fallback: '', about }, ...inner];
+  if (schema.const !== undefined) return []; // the name of the variant, said by the path
+  return [{ path, takes: kindOf(schema), fallback, about }];
+}
+
+/** Of a map with names of the user's own. */
+function entriesOf(schema: JsonSchema, path: string): Field[] {
+  const entry = schema.additionalProperties;
+  if (typeof entry !== 'object') return [];
+  const variants = (entry as JsonSchema).oneOf as JsonSchema[] | undefined;
+  if (variants) {
+    return variants.flatMap((variant) => {
+      const wire = (variant.properties?.wire as JsonSchema).const;
+      const own = { path: `${path}NAME.wire`, takes: `\`${wire}\``, fallback: 'required', about: variant.description! };
+      return [own, ...fieldsOf(variant, `${path}NAME.`)];
+    });
+  }
+  const full = ((entry as JsonSchema).anyOf as JsonSchema[] | undefined)?.find(({ type }) => type === 'object');
+  return fieldsOf(full ?? (entry as JsonSchema), `${path}NAME.`);
+}
+
+function kindOf(schema: JsonSchema): string {
+  const options = [schema, ...((schema.anyOf ?? []) as JsonSchema[])];
+  const values = options.flatMap((option) => option.enum ?? []);
+  if (values.length > 0) return values.map((value) => `\`${value}\``).join(' ');
+  const pattern = options.map((option) => option.pattern).find((found) => found !== undefined) ?? '';
+  if (pattern.includes('(ms|s|m|h|d)')) return 'duration';
+  if (pattern.includes('[KMG')) return 'size';
+  if (pattern.includes('(true|false)')) return 'true, false';
+  if (pattern.includes('sha256')) return '`sha256:` and 64 hex digits';
+  if (pattern.includes('sqlite')) return '`sqlite:FILE`';
+  const integer = options.find(({ type }) => type === 'integer');
+  if (integer) return `${integer.minimum}–${integer.maximum}`;
+  if (options.some(({ type }) => type === 'number')) return 'number';
+  if (schema.type === 'array') return 'list of text';
+  if (schema.type === 'object') return 'map of text';
+  return 'text';
+}

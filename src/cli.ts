@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // The command line. Reads arguments, calls main, says what happened; exit code 1 for a mistake that a person can mend.
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import manifest from '../package.json' with { type: 'json' };
 import { configJsonSchema } from './config/json-schema.ts';
 import { formatProblems, loadConfig } from './config/load.ts';
@@ -46,7 +46,7 @@ program
     else {
       for (const warning of warnings) console.error(`warning: ${warning}`);
       const { providers, models } = result.config;
-      console.log(`${result.source ?? 'No config file: the defaults'} is fine.`);
+      console.log(result.source ? `${result.source} is fine.` : 'There is no config file; the defaults are in force.');
       console.log(`providers: ${Object.keys(providers).join(', ')}`);
       console.log(`models: ${Object.keys(models).join(', ') || 'none of your own; use provider/model'}`);
     }
@@ -75,7 +75,11 @@ program
   .command('usage')
   .description('what was used and what it cost, from the ledger')
   .option('-c, --config <file>', 'config file (default: as serve)')
-  .option('--by <groups>', 'some of day, model, provider, key, with commas between', groups, ['day', 'model'])
+  .addOption(
+    new Option('--by <groups>', 'some of day, model, provider, key, with commas between')
+      .argParser(groups)
+      .default(['day', 'model'], 'day,model'),
+  )
   .option('--from <date>', 'from this day on (UTC), such as 2026-01-31', day)
   .option('--to <date>', 'before this day (UTC)', day)
   .option('--key <name>', 'of this key only')

@@ -2,6 +2,7 @@
 // it decides nothing about a request. A changed config is checked and swapped in here without touching a running stream.
 import { resolve } from 'node:path';
 import pino, { type Logger } from 'pino';
+import { isLoopback } from './config/checks.ts';
 import { type Config, formatProblems, loadConfig } from './config/load.ts';
 import { modelMatcher } from './config/patterns.ts';
 import { createPriceOf } from './config/prices.ts';
@@ -69,6 +70,11 @@ export async function start(options: StartOptions = {}): Promise<Millrace> {
   const loaded = await load();
   if (!loaded.ok) throw new StartError(formatProblems(loaded.problems));
   const { source } = loaded;
+  if (options.host !== undefined && !isLoopback(options.host) && loaded.config.keys.length === 0) {
+    throw new StartError(
+      `Without keys Millrace listens on loopback only, not on ${options.host}. Configure a key first.`,
+    );
+  }
   let { config } = loaded;
   const logger = options.logger ?? createLogger(config);
   for (const warning of loaded.warnings) logger.warn(warning);
@@ -167,10 +173,11 @@ export async function start(options: StartOptions = {}): Promise<Millrace> {
     if (draining) return;
     draining = true;
     watch?.close();
-    const closed = app.close(); // no new connections; resolves when the last response is out
+    // Listens on while streams run out, so that new work is told shutting_down and readiness says draining.
     await runner.drain(deadline);
-    // Every stream has had its terminal. Connections that fell idle since are closed as they are found; a client that does not
-    // read its end must not keep the process.
+    const closed = app.close();
+    // Every stream has had its terminal. Connections are closed as they fall idle; a client that does not read its end must not
+    // keep the process.
     const idle = setInterval(() => app.server.closeIdleConnections(), 20);
     const unread = setTimeout(() => app.server.closeAllConnections(), LAST_BYTES);
     await closed;

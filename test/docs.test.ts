@@ -148,8 +148,13 @@ function entriesOf(schema: JsonSchema, path: string): Field[] {
   const variants = (entry as JsonSchema).oneOf as JsonSchema[] | undefined;
   if (variants) {
     return variants.flatMap((variant) => {
-      const wire = (variant.properties?.wire as JsonSchema).const;
-      const own = { path: `${path}NAME.wire`, takes: `\`${wire}\``, fallback: 'required', about: variant.description! };
+      const { wire } = variant.properties as Record<string, JsonSchema>;
+      const own = {
+        path: `${path}NAME.wire`,
+        takes: `\`${wire!.const}\``,
+        fallback: 'required',
+        about: variant.description!,
+      };
       return [own, ...fieldsOf(variant, `${path}NAME.`)];
     });
   }

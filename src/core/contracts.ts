@@ -124,8 +124,8 @@ export interface Dialect {
   parse(body: unknown): ParsedRequest;
   encoder(options: Record<string, unknown>): Encoder;
   collector(options: Record<string, unknown>): Collector;
-  /** The body of a plain HTTP failure in this door's own shape. */
-  fault(error: GatewayError): unknown;
+  /** The body of a plain HTTP failure in this door's own shape. `ending` is what is known once a provider was asked. */
+  fault(error: GatewayError, ending?: Ending): unknown;
 }
 
 /** One client's response, streamed or whole. HTTP is behind it; whoever writes here knows only that bytes go out. */

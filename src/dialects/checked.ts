@@ -8,7 +8,8 @@ export function checked<T extends z.ZodType>(schema: T, body: unknown): z.output
   }
   const result = schema.safeParse(body);
   if (result.success) return result.data;
-  const { path, message } = deepest(result.error.issues);
+  const { path, message: told } = deepest(result.error.issues);
+  const message = told.slice(0, 300); // it may list the client's own keys
   const param = pathText(path);
   throw new GatewayError('invalid_request', param === '' ? message : `${param}: ${message}`, {
     param: param || undefined,
@@ -57,7 +58,7 @@ function pathText(path: PropertyKey[]): string {
   let text = '';
   for (const step of path) {
     if (typeof step === 'number') text += `[${step}]`;
-    else if (/^[A-Za-z_][\w-]*$/.test(String(step))) text += text === '' ? String(step) : `.${String(step)}`;
+    else if (/^[A-Za-z_][\w-]{0,63}$/.test(String(step))) text += text === '' ? String(step) : `.${String(step)}`;
     else text += `[${JSON.stringify(String(step).slice(0, 64))}]`;
   }
   return text;

@@ -2,8 +2,7 @@
 import { z } from 'zod';
 import { chatFields, onDisconnect } from '../core/chat.ts';
 import type { Dialect, Encoder } from '../core/contracts.ts';
-import type { GatewayError } from '../core/errors.ts';
-import type { Ending, StreamEvent, ToolCall } from '../core/events.ts';
+import { type Ending, NO_USAGE, type StreamEvent, type ToolCall } from '../core/events.ts';
 import { sseFrame } from '../core/sse.ts';
 import { checked } from './checked.ts';
 
@@ -116,5 +115,8 @@ export const native: Dialect = {
       }),
     };
   },
-  fault: (error: GatewayError) => ({ error: error.body() }),
+  fault(error, ending) {
+    const { usage, cost_usd, attempts } = ending ?? { usage: NO_USAGE, cost_usd: 0, attempts: 0 };
+    return { error: { ...error.body(), usage, cost_usd, attempts } };
+  },
 };

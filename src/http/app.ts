@@ -39,6 +39,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     logController: new LogController({ disableRequestLogging: true }), // two lines per stream are written by the run
     bodyLimit: options.maxBody,
     forceCloseConnections: 'idle',
+    return503OnClosing: false, // the front doors say shutting_down themselves
     genReqId: () => crypto.randomUUID(),
     requestIdHeader: 'x-request-id',
     routerOptions: { ignoreTrailingSlash: true },

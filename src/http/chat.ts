@@ -25,6 +25,7 @@ export function mountDialect(app: FastifyInstance, dialect: Dialect, state: AppS
       onDisconnect: parsed.onDisconnect ?? key?.onDisconnect ?? onDisconnect,
       limits,
       priceOf: configured.priceOf,
+      logContent: configured.logContent,
       log: request.log,
     });
     await running.catch((err) => {

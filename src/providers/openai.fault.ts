@@ -15,6 +15,8 @@ export function statusFault(status: number, headers: Record<string, string>, bod
   const error = readError(body);
   const retryAfter = retryAfterSeconds(headers);
   const code = codeFor(status, error);
+  // What a vendor says of a key quotes the key.
+  if (code === 'upstream_auth') return new GatewayError(code, `The provider refused the configured key (${status}).`);
   const said = error.message || body.trim().slice(0, 300) || 'no message';
   return new GatewayError(code, `The provider answered ${status}: ${said}`, { retryAfter });
 }
@@ -69,7 +71,7 @@ function readError(error: unknown): WireError {
   const text = (field: unknown) => (typeof field === 'string' ? field : typeof field === 'number' ? String(field) : '');
   const status = object.status_code ?? object.status;
   return {
-    message: text(object.message) || text(object.detail) || text(object.msg),
+    message: (text(object.message) || text(object.detail) || text(object.msg)).slice(0, 2000),
     code: text(object.code),
     type: text(object.type),
     status: typeof status === 'number' ? status : undefined,
@@ -87,7 +89,7 @@ function retryAfterSeconds(headers: Record<string, string>): number | undefined 
   const value = headers['retry-after'];
   if (!value) return undefined;
   const seconds = Number(value);
-  if (seconds >= 0) return Math.ceil(seconds);
+  if (!Number.isNaN(seconds)) return seconds >= 0 ? Math.ceil(seconds) : undefined;
   const date = Date.parse(value);
   return Number.isNaN(date) ? undefined : Math.max(0, Math.ceil((date - Date.now()) / 1000));
 }

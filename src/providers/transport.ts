@@ -111,7 +111,7 @@ export function createTransport(options: TransportOptions = {}): Transport {
             },
             onResponseError(_started, error) {
               release();
-              const fault = signal.aborted ? signal.reason : connectionFault(error, body !== undefined);
+              const fault = signal.aborted ? signal.reason : connectionFault(error, mine.sent, body !== undefined);
               if (body) body.error(fault);
               else reject(fault);
             },
@@ -235,7 +235,7 @@ function flatten(headers: Record<string, string | string[] | undefined>): Record
   return flat;
 }
 
-function connectionFault(cause: Error & { code?: string }, answered: boolean): GatewayError {
+function connectionFault(cause: Error & { code?: string }, sent: boolean, answered: boolean): GatewayError {
   const code = cause.code ? ` (${cause.code})` : '';
   return answered
     ? new GatewayError(
@@ -243,5 +243,11 @@ function connectionFault(cause: Error & { code?: string }, answered: boolean): G
         `The provider closed the connection before the answer was complete${code}.`,
         { cause },
       )
-    : new GatewayError('upstream_unavailable', `The provider cannot be reached${code}.`, { cause });
+    : new GatewayError(
+        'upstream_unavailable',
+        sent
+          ? `The provider closed the connection without an answer${code}.`
+          : `The provider cannot be reached${code}.`,
+        { cause },
+      );
 }

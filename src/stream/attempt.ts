@@ -31,6 +31,7 @@ export interface Outcome extends Reading {
   /** Content reached the session: nobody can take over. */
   started: boolean;
   first_token_ms: number | null;
+  text: string;
 }
 
 export interface Attempt {
@@ -51,6 +52,7 @@ export function startAttempt(options: AttemptOptions): Attempt {
   const controller = new AbortController();
   let sent = false;
   let left = false;
+  let refused = false; // by the provider, or it was never reached: nothing is billed
   let terminal: Terminal | undefined;
   let response: UpstreamResponse | undefined;
   let pump: ReturnType<typeof createPump> | undefined;
@@ -134,7 +136,10 @@ export function startAttempt(options: AttemptOptions): Attempt {
     try {
       await ask();
     } catch (thrown) {
-      if (!controller.signal.aborted) terminal ??= { type: 'error', error: toGatewayError(thrown) };
+      if (!controller.signal.aborted) {
+        terminal ??= { type: 'error', error: toGatewayError(thrown) };
+        refused = true;
+      }
     }
     watchdog?.stop();
     linger();
@@ -154,7 +159,6 @@ export function startAttempt(options: AttemptOptions): Attempt {
 
   async function settle(): Promise<Outcome> {
     const whole = terminal?.type === 'done';
-    const refused = terminal?.type === 'error' && !pump;
     if (whole && session.whole && !session.gone) meter.delivered();
     const reading = await meter.settle({ sent: sent && !refused, whole });
     const firstAt = meter.firstTokenAt();
@@ -172,7 +176,13 @@ export function startAttempt(options: AttemptOptions): Attempt {
       total_ms: Math.round(performance.now() - arrivedAt),
     });
     await patiently(closing.catch(options.onLedgerError));
-    return { ...reading, terminal: left ? undefined : terminal, started: pump?.started() ?? false, first_token_ms };
+    return {
+      ...reading,
+      terminal: left ? undefined : terminal,
+      started: pump?.started() ?? false,
+      first_token_ms,
+      text: meter.text(),
+    };
   }
 
   return {

@@ -18,6 +18,8 @@ export interface Meter {
   usage(usage: Usage): void;
   /** Everything so far has been handed to a client that was there. */
   delivered(): void;
+  /** Everything generated so far: text, reasoning and tool calls in the order they came. */
+  text(): string;
   /** When the first content came, on the `performance.now` clock; null before. */
   firstTokenAt(): number | null;
   /** Cheap and approximate: what a row is closed with if the process dies now. */
@@ -76,6 +78,7 @@ export function createMeter(options: {
       deliveredLength = text.length;
     },
 
+    text: () => text,
     firstTokenAt: () => firstAt,
 
     glance() {

@@ -31,6 +31,8 @@ export interface RunRequest {
   onDisconnect: OnDisconnect;
   limits: SessionLimits & { commitAfter: number };
   priceOf: PriceOf;
+  /** Also log what was answered (config `log.content`). */
+  logContent: boolean;
   log: RunLog;
 }
 
@@ -113,7 +115,7 @@ export function createRunner(deps: {
         interrupt();
       }
     });
-    const commit = setTimeout(() => session.begin(), limits.commitAfter);
+    const commit = setTimeout(() => session.commit(), limits.commitAfter);
     commit.unref();
     log.info(
       { stream: id, model: plan.model, door: dialect.name, key: request.key ?? undefined, metadata: parsed.metadata },
@@ -154,6 +156,7 @@ export function createRunner(deps: {
       cost_usd: ending.cost_usd,
       ...ending.timing,
     };
+    if (request.logContent && outcome) log.info({ stream: id, text: outcome.text }, 'answer');
     // An error's message may quote the provider, and that the prompt: only the code is logged, and the cause of our own faults.
     if (end === 'internal') log.error({ ...line, err: (ending as { error?: Error }).error?.cause }, 'stream ended');
     else log.info(line, 'stream ended');

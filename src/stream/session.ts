@@ -29,6 +29,8 @@ export interface Session {
   /** Who answers; set for each attempt, told to the client when the stream begins. */
   provider: string;
   begin(): void;
+  /** Begins now, with nothing to say yet, so that no proxy takes the silence for death. */
+  commit(): void;
   event(event: ContentEvent): void;
   raw(data: string, hasUsage: boolean): void;
   /** Hands over what has gathered. */
@@ -47,7 +49,7 @@ export interface SessionOptions {
   exchange: Exchange;
   limits: SessionLimits;
   /** Said of an error that ends the request before anything was committed. */
-  fault(error: GatewayError): unknown;
+  fault(error: GatewayError, ending: Ending): unknown;
   /** Runs on without its client: a slow one is then dropped at the byte cap rather than waited for. */
   independent: boolean;
 }
@@ -161,6 +163,12 @@ export function createStreamedSession(options: SessionOptions, encoder: Encoder)
       pending = encoder.start(base.meta) + pending;
       beat();
     },
+    commit() {
+      if (committed || base.gone) return;
+      this.begin();
+      if (pending === '') pending = HEARTBEAT;
+      this.flush();
+    },
     event(event) {
       if (!base.gone) pending += encoder.event(event);
     },
@@ -183,7 +191,7 @@ export function createStreamedSession(options: SessionOptions, encoder: Encoder)
       if (!committed && ending.type === 'error') {
         base.ended = true;
         release();
-        reject(exchange, ending.error, options.fault(ending.error));
+        reject(exchange, ending.error, options.fault(ending.error, ending));
         return;
       }
       this.begin();
@@ -215,6 +223,7 @@ export function createWholeSession(options: SessionOptions, collector: Collector
       base.meta.provider = name;
     },
     begin() {},
+    commit() {},
     event: (event) => collector.event(event),
     raw: (data, hasUsage) => collector.raw!(data, hasUsage),
     flush: () => 'kept',
@@ -223,7 +232,7 @@ export function createWholeSession(options: SessionOptions, collector: Collector
     end(ending) {
       if (base.gone || base.ended) return;
       base.ended = true;
-      if (ending.type === 'error') reject(exchange, ending.error, options.fault(ending.error));
+      if (ending.type === 'error') reject(exchange, ending.error, options.fault(ending.error, ending));
       else exchange.reply(200, collector.result(ending, base.meta), { 'millrace-stream-id': options.id });
     },
   };

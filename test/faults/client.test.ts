@@ -195,3 +195,13 @@ test('what a user says cannot end an SSE field or a log line, nor does it appear
   expect(JSON.stringify(millrace.logs)).not.toMatch(/<script>|event: done/);
   expect(millrace.logs.every((line) => line.msg !== 'forged')).toBe(true);
 });
+
+test('committing on silence sends the headers and the start at once', async () => {
+  const millrace = await startMillrace('providers: { mock: {} }\nstreams: { commitAfter: 20ms, heartbeat: 1h }');
+  for (const path of ['/v1/chat', '/v1/chat/completions']) {
+    const response = await raw(millrace.url, path, ask('mock/stall-0', { stream: true }));
+    const first = await new Promise<string>((resolve) => response.once('data', (chunk) => resolve(String(chunk))));
+    expect(first).toMatch(path === '/v1/chat' ? /event: start/ : /^: ping\n$/);
+    response.destroy();
+  }
+});

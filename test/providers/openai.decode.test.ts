@@ -6,7 +6,7 @@ import type { StreamEvent, ToolCall } from '../../src/core/events.ts';
 import { createOpenAiDecoder } from '../../src/providers/openai.decode.ts';
 import { recordingsOf } from '../support/recordings.ts';
 
-const fixtures = recordingsOf('openai-chat').filter((r) => r.id.indexOf('.') === -1); // recordings have dotted names
+const bodies = recordingsOf('openai-chat').filter(({ body }) => body.length < 20_000);
 
 interface Decoded {
   events: StreamEvent[];
@@ -149,7 +149,7 @@ test('bodies damaged anywhere do neither, and never lose their ending', () => {
     ),
   });
   fc.assert(
-    fc.property(fc.constantFrom(...fixtures), fc.array(damage, { minLength: 1, maxLength: 4 }), ({ body }, damages) => {
+    fc.property(fc.constantFrom(...bodies), fc.array(damage, { minLength: 1, maxLength: 4 }), ({ body }, damages) => {
       for (const { kind, at, size, bytes } of damages) {
         const from = Math.floor(at * body.length);
         const before = body.subarray(0, from);

@@ -207,4 +207,5 @@ test.each<[about: string, said: unknown, code: ErrorCode, message: string]>([
 test('a body without end is not quoted in full', () => {
   expect(statusFault(500, {}, 'x'.repeat(100_000)).message.length).toBeLessThan(500);
   expect(streamFault('x'.repeat(100_000)).message.length).toBeLessThan(500);
+  expect(streamFault({ message: 'x'.repeat(100_000) }).message.length).toBeLessThan(2500);
 });

@@ -6,7 +6,7 @@ import { z } from 'zod';
 const text = z.looseObject({ type: z.literal('text'), text: z.string() });
 const image = z.looseObject({
   type: z.literal('image_url'),
-  image_url: z.looseObject({ url: z.string().min(1), detail: z.string().optional() }),
+  image_url: z.looseObject({ url: z.string().min(1), detail: z.string().nullish() }),
 });
 const audio = z.looseObject({
   type: z.literal('input_audio'),
@@ -23,7 +23,7 @@ const requestedCall = z.looseObject({
   function: z.looseObject({ name: z.string(), arguments: z.string() }),
 });
 
-const named = { name: z.string().optional() };
+const named = { name: z.string().nullish() };
 const message = z.discriminatedUnion('role', [
   z.looseObject({ role: z.literal('system'), content, ...named }),
   z.looseObject({ role: z.literal('developer'), content, ...named }),
@@ -44,8 +44,8 @@ const tool = z.looseObject({
   function: z
     .looseObject({
       name: z.string().min(1),
-      description: z.string().optional(),
-      parameters: z.record(z.string(), z.unknown()).optional(),
+      description: z.string().nullish(),
+      parameters: z.record(z.string(), z.unknown()).nullish(),
       strict: z.boolean().nullish(),
     })
     .optional(),

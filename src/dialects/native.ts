@@ -19,11 +19,11 @@ export const nativeRequest = z.looseObject({
     .strictObject({ name: z.string().min(1), variables: z.record(z.string(), z.unknown()).default({}) })
     .optional()
     .describe('A template of the prompts folder, rendered in front of the messages.'),
-  on_disconnect: onDisconnect.optional().describe('What happens to the provider when the client leaves.'),
+  on_disconnect: onDisconnect.nullish().describe('What happens to the provider when the client leaves.'),
   metadata: z
     .record(z.string().max(64), z.union([z.string().max(512), z.number(), z.boolean(), z.null()]))
     .refine((fields) => Object.keys(fields).length <= 16, { error: 'expected at most 16 entries' })
-    .optional()
+    .nullish()
     .describe("For your own log: it stands in the stream's first log line and goes to no provider."),
   vendor: z
     .record(z.string(), z.record(z.string(), z.unknown()))
@@ -31,7 +31,6 @@ export const nativeRequest = z.looseObject({
     .describe('Per wire: fields handed on untouched.'),
 });
 
-/** `n > 1` is refused above, so every event is of the one choice. */
 function createEncoder(): Encoder {
   let id = 0;
   return {
@@ -40,11 +39,17 @@ function createEncoder(): Encoder {
       return `retry: 1000\n${sseFrame(++id, JSON.stringify(data), 'start')}`;
     },
     event(event) {
+      if (isAlternative(event)) return '';
       const json = eventJson(event);
       return json === '' ? '' : sseFrame(++id, json, event.type);
     },
     end: (ending) => sseFrame(++id, JSON.stringify(endingBody(ending)), ending.type),
   };
+}
+
+/** This door has one answer; a provider that was made to give several has the others dropped here. */
+function isAlternative(event: StreamEvent): boolean {
+  return 'choice' in event && event.choice !== undefined && event.choice !== 0;
 }
 
 function eventJson(event: StreamEvent): string {
@@ -83,9 +88,9 @@ export const native: Dialect = {
       chat: { ...chat, model: chat.model ?? '' },
       stream: stream !== false,
       options: {},
-      onDisconnect: on_disconnect,
+      onDisconnect: on_disconnect ?? undefined,
       prompt,
-      metadata,
+      metadata: metadata ?? undefined,
       vendor,
     };
   },
@@ -96,6 +101,7 @@ export const native: Dialect = {
     const calls: ToolCall[] = [];
     return {
       event(event) {
+        if (isAlternative(event)) return;
         if (event.type === 'token') text += event.text;
         else if (event.type === 'reasoning') reasoning += event.text;
         else if (event.type === 'tool-call') calls.push(event.call);

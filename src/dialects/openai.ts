@@ -12,7 +12,7 @@ import { foldChunks } from './openai.fold.ts';
 
 const request = chatRequest.extend({
   stream_options: z.looseObject({ include_usage: z.boolean().nullish() }).nullish(),
-  on_disconnect: onDisconnect.optional(),
+  on_disconnect: onDisconnect.nullish(),
 });
 
 interface Options extends Record<string, unknown> {
@@ -74,11 +74,11 @@ function createEncoder({ includeUsage = false }: Options): Encoder {
       return frames;
     },
     raw(data, hasUsage) {
-      if (hasUsage && !includeUsage) {
+      if (hasUsage) {
         const chunk = JSON.parse(data);
-        if (!chunk.choices?.length) return '';
+        if (!includeUsage && !chunk.choices?.length) return '';
+        usageSaid ||= Boolean(chunk.usage); // elsewhere in the chunk no client looks for it
       }
-      usageSaid ||= hasUsage;
       return sseFrame(++id, data);
     },
     end(ending) {
@@ -183,7 +183,7 @@ export const openai: Dialect = {
       chat: chat as ChatRequest,
       stream: stream === true,
       options: { includeUsage: chat.stream_options?.include_usage === true } satisfies Options,
-      onDisconnect: on_disconnect,
+      onDisconnect: on_disconnect ?? undefined,
     };
   },
   encoder: createEncoder,

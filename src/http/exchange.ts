@@ -23,9 +23,17 @@ export function createExchange(request: FastifyRequest, reply: FastifyReply): Ex
   response.on('drain', onDrain);
   socket.on('drain', onDrain);
 
-  /** Chunks of this response alone, on a socket that it owns: a pipelined one waits for its turn, HTTP/1.0 has no chunks. */
-  function takeOver(): void {
-    direct = response.chunkedEncoding && response.socket === socket && response.writableCorked === 0;
+  /**
+   * Nothing of the response itself is on its way any more (it holds its first write back to the end of the tick), and what
+   * follows is its own: a pipelined one waits for its turn, HTTP/1.0 has no chunks.
+   */
+  function mayTakeOver(): boolean {
+    return (
+      response.chunkedEncoding &&
+      response.socket === socket &&
+      socket.writableCorked === 0 &&
+      response.writableLength === socket.writableLength
+    );
   }
 
   return {
@@ -40,11 +48,10 @@ export function createExchange(request: FastifyRequest, reply: FastifyReply): Ex
     },
     write(frames) {
       if (!direct) {
-        // The response holds its first writes back until the end of this tick; after that nothing of it is in between.
-        if (!begun) process.nextTick(takeOver);
+        direct = begun && mayTakeOver();
         begun = true;
-        return response.write(frames);
       }
+      if (!direct) return response.write(frames);
       // `response.write` makes four writes and a corked tick of each chunk; one string in one write is half the cost of a token.
       // https://www.rfc-editor.org/rfc/rfc9112#section-7.1
       const size = Buffer.byteLength(frames);

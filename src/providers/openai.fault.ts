@@ -15,6 +15,7 @@ export function statusFault(status: number, headers: Record<string, string>, bod
   const error = readError(body);
   const retryAfter = retryAfterSeconds(headers);
   const code = codeFor(status, error);
+  if (status === 402) return new GatewayError(code, 'The account at the provider has no credit (402).');
   // What a vendor says of a key quotes the key.
   if (code === 'upstream_auth') return new GatewayError(code, `The provider refused the configured key (${status}).`);
   const said = error.message || body.trim().slice(0, 300) || 'no message';
@@ -26,10 +27,9 @@ export function streamFault(error: unknown): GatewayError {
   const read = readError(error);
   const numeric = Number(read.code);
   const status = read.status ?? (numeric >= 400 && numeric < 600 ? numeric : undefined);
-  return new GatewayError(
-    codeFor(status ?? 500, read),
-    `The provider reported an error: ${read.message || textOf(error) || 'no message'}`,
-  );
+  const code = codeFor(status ?? 500, read);
+  if (code === 'upstream_auth') return new GatewayError(code, 'The provider refused the configured key.');
+  return new GatewayError(code, `The provider reported an error: ${read.message || textOf(error) || 'no message'}`);
 }
 
 /** Vendors without the code say it in words; these are the words of a dozen of them. */

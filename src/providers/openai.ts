@@ -61,9 +61,12 @@ export function createOpenAiProvider(config: OpenAiProviderConfig, transport: Tr
     fetch: viaTransport as typeof fetch,
     logLevel: 'off' as const,
   };
-  const client = config.apiVersion
-    ? new AzureOpenAI({ ...common, baseURL: config.baseUrl, apiVersion: config.apiVersion })
-    : new OpenAI({ ...common, baseURL: config.baseUrl, organization: null, project: null });
+  const account = { organization: null, project: null };
+  const client = withoutCustomHeaders(() =>
+    config.apiVersion
+      ? new AzureOpenAI({ ...common, ...account, baseURL: config.baseUrl, apiVersion: config.apiVersion })
+      : new OpenAI({ ...common, ...account, baseURL: config.baseUrl }),
+  );
 
   return {
     name: config.name,
@@ -104,6 +107,17 @@ export function createOpenAiProvider(config: OpenAiProviderConfig, transport: Tr
     fault: statusFault,
     close: () => transport.close(),
   };
+}
+
+/** The SDK adds these to whatever vendor it talks to; headers for one vendor stand in its config. */
+function withoutCustomHeaders<T>(make: () => T): T {
+  const { OPENAI_CUSTOM_HEADERS: set } = process.env;
+  delete process.env.OPENAI_CUSTOM_HEADERS;
+  try {
+    return make();
+  } finally {
+    if (set !== undefined) process.env.OPENAI_CUSTOM_HEADERS = set;
+  }
 }
 
 /** The SDK wraps what our transport rejected with; this finds it again. */

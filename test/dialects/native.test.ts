@@ -140,7 +140,16 @@ test('a whole answer is the same events, folded', () => {
 test('a failure before the stream has the shape of an error event', () => {
   const error = new GatewayError('invalid_request', 'n: too big.', { param: 'n' });
   expect(native.fault(error)).toEqual({
-    error: { code: 'invalid_request', message: 'n: too big.', retryable: false, status: 400, param: 'n' },
+    error: {
+      code: 'invalid_request',
+      message: 'n: too big.',
+      retryable: false,
+      status: 400,
+      param: 'n',
+      usage: NO_USAGE,
+      cost_usd: 0,
+      attempts: 0,
+    },
   });
 });
 

@@ -11,7 +11,7 @@ const refusals: [vendor: string, status: number, body: string, code: ErrorCode, 
     401,
     error('Incorrect API key provided', { type: 'invalid_request_error', code: 'invalid_api_key' }),
     'upstream_auth',
-    'Incorrect API key',
+    'refused the configured key',
   ],
   [
     'OpenAI, no such model',
@@ -70,7 +70,13 @@ const refusals: [vendor: string, status: number, body: string, code: ErrorCode, 
     'model_not_found',
     'deployment',
   ],
-  ['Azure, code as a string of digits', 401, error('Access denied', { code: '401' }), 'upstream_auth', 'Access denied'],
+  [
+    'Azure, code as a string of digits',
+    401,
+    error('Access denied', { code: '401' }),
+    'upstream_auth',
+    'refused the configured key',
+  ],
   [
     'a policy that says no',
     400,
@@ -78,7 +84,7 @@ const refusals: [vendor: string, status: number, body: string, code: ErrorCode, 
     'content_filtered',
     'safety',
   ],
-  ['DeepSeek, no money', 402, error('Insufficient Balance'), 'upstream_auth', 'Balance'],
+  ['DeepSeek, no money', 402, error('Insufficient Balance'), 'upstream_auth', 'refused the configured key'],
   [
     'Groq, too long',
     400,
@@ -94,7 +100,7 @@ const refusals: [vendor: string, status: number, body: string, code: ErrorCode, 
     'invalid_request',
     'valid list',
   ],
-  ['Mistral, detail as text', 401, '{"detail":"Unauthorized"}', 'upstream_auth', 'Unauthorized'],
+  ['Mistral, detail as text', 401, '{"detail":"Unauthorized"}', 'upstream_auth', 'refused the configured key'],
   [
     'xAI, too long',
     400,
@@ -202,6 +208,14 @@ test.each<[about: string, said: unknown, code: ErrorCode, message: string]>([
   const fault = streamFault(said);
   expect(fault.code).toBe(code);
   expect(fault.message).toContain(message);
+});
+
+test('a key that was refused is not quoted, neither before a stream nor inside one', () => {
+  const said = { message: 'Incorrect API key provided: sk-live-123', code: 'invalid_api_key', status: 401 };
+  for (const fault of [statusFault(401, {}, JSON.stringify({ error: said })), streamFault(said)]) {
+    expect(fault.code).toBe('upstream_auth');
+    expect(fault.message).not.toContain('sk-live');
+  }
 });
 
 test('a body without end is not quoted in full', () => {

@@ -57,6 +57,7 @@ export function createReader({ terminal, timed, onToken, onEnd }: ReaderOptions)
     tokens = 0;
   }
 
+  /** How many of the bytes were the head's. */
   function readHead(bytes: Buffer): number {
     const before = head!.length;
     head += bytes.toString('latin1');
@@ -90,17 +91,17 @@ export function createReader({ terminal, timed, onToken, onEnd }: ReaderOptions)
       return tokens;
     },
     push(bytes) {
-      let at = head === undefined ? 0 : readHead(bytes);
+      let at = 0;
       while (at < bytes.length) {
-        if (left === 0) {
-          readFraming(bytes[at++]!);
-          continue;
+        if (head !== undefined) at += readHead(bytes.subarray(at));
+        else if (left === 0) readFraming(bytes[at++]!);
+        else {
+          const to = Math.min(bytes.length, at + left);
+          readBody(bytes, at, to);
+          left -= to - at;
+          between = left === 0;
+          at = to;
         }
-        const to = Math.min(bytes.length, at + left);
-        readBody(bytes, at, to);
-        left -= to - at;
-        between = left === 0;
-        at = to;
       }
     },
   };

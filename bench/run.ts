@@ -31,11 +31,11 @@ const FULL: Schedule = {
 
 const SHORT: Schedule = {
   rounds: 2,
-  paced: { streams: 200, tokens: 85, window: 800 },
+  paced: { streams: 200, tokens: 75, window: 700 },
   flood: { streams: 8, tokens: 9_000 },
   requests: { connections: 8, each: 20 },
   idle: 500,
-  held: { step: 250, steps: 4 },
+  held: { step: 200, steps: 3 },
 };
 
 const { values: options } = parseArgs({

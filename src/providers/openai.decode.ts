@@ -7,6 +7,7 @@ import { GatewayError } from '../core/errors.ts';
 import { type FinishReason, toolCall, type Usage } from '../core/events.ts';
 import { createSseParser } from '../core/sse.ts';
 import { streamFault } from './openai.fault.ts';
+import { createShape } from './openai.shape.ts';
 
 // What is read of a chunk. Everything is optional and of unsure type: vendors leave out, null and empty each of these.
 export interface Chunk {
@@ -88,6 +89,7 @@ export function createOpenAiDecoder({ emit, raw, choices: expected }: DecoderOpt
   let ended = false;
   let usage: Usage | undefined;
   let stray = '';
+  const shape = createShape();
   let wholeMessage = false; // the current frame gave its content as a whole message
 
   function terminal(event: Parameters<typeof emit>[0] & { type: 'done' | 'error' }): void {
@@ -130,6 +132,12 @@ export function createOpenAiDecoder({ emit, raw, choices: expected }: DecoderOpt
       return;
     }
     if (data === '' && name !== 'error') return;
+    const content = name === '' ? shape.match(data) : undefined;
+    if (content !== undefined) {
+      emit({ type: 'token', text: content });
+      raw?.(data);
+      return;
+    }
     let chunk: Chunk;
     try {
       chunk = JSON.parse(data);
@@ -145,7 +153,9 @@ export function createOpenAiDecoder({ emit, raw, choices: expected }: DecoderOpt
     }
     wholeMessage = false;
     read(chunk);
-    if (ended || !raw) return;
+    if (ended) return;
+    if (saysContentOnly(chunk)) shape.learn(data, chunk.choices![0]!.delta!.content as string);
+    if (!raw) return;
     if (wholeMessage) raw(JSON.stringify(asStreamed(chunk)));
     // Outside its strings JSON may have line breaks, and inside it cannot: a frame is handed on as one line.
     else raw(data.includes('\n') ? data.replaceAll('\n', ' ') : data);
@@ -374,6 +384,16 @@ export function createOpenAiDecoder({ emit, raw, choices: expected }: DecoderOpt
         );
     },
   };
+}
+
+/** Whether the text of the first alternative is all that reading this chunk gives. */
+function saysContentOnly({ choices, usage, x_groq }: Chunk): boolean {
+  if (!Array.isArray(choices) || choices.length !== 1 || usage || x_groq) return false;
+  const choice = choices[0];
+  if (!choice?.delta || choice.index || choice.finish_reason || choice.usage) return false;
+  const { content, reasoning_content, reasoning, reasoning_details, refusal, tool_calls, function_call } = choice.delta;
+  const more = reasoning_content || reasoning || reasoning_details || refusal || tool_calls || function_call;
+  return typeof content === 'string' && content !== '' && !more;
 }
 
 /** Whether a delta that would continue `open` says that another call begins. By its id, or where ids are missing by its name. */

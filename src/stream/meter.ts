@@ -32,6 +32,14 @@ export interface Meter {
 const TOKENS_PER_MESSAGE = 3;
 const TOKENS_PER_REPLY = 3;
 
+/** Characters after which the recent text is packed. */
+const RECENT = 4096;
+
+function endsInHalfACharacter(text: string): boolean {
+  const last = text.charCodeAt(text.length - 1);
+  return last >= 0xd800 && last <= 0xdbff;
+}
+
 export function createMeter(options: {
   chat: ChatRequest;
   model: string;
@@ -40,12 +48,27 @@ export function createMeter(options: {
   coarseTokens(text: string): number;
 }): Meter {
   const { chat, model, price, tokenizer, coarseTokens } = options;
-  let text = ''; // a rope: appending neither copies nor counts
+  // The latest text is a rope, which neither copies nor counts; what is older is kept as bytes, since a rope of slices keeps
+  // alive every read from the socket that it was cut from.
+  let recent = '';
+  const older: Buffer[] = [];
+  let length = 0; // in UTF-16 units, of both
   let deltas = 0;
   let deliveredLength = 0;
   let firstAt: number | null = null;
   let reported: Usage | undefined;
   let coarseInput: number | undefined;
+
+  function append(piece: string): void {
+    recent += piece;
+    length += piece.length;
+    deltas++;
+    if (recent.length > RECENT && !endsInHalfACharacter(recent)) {
+      older.push(Buffer.from(recent));
+      recent = '';
+    }
+  }
+  const text = () => (older.length === 0 ? recent : Buffer.concat(older).toString() + recent);
 
   const count = (part: string) =>
     part === '' ? Promise.resolve(0) : tokenizer.count(model, part).then(({ tokens }) => tokens);
@@ -56,12 +79,10 @@ export function createMeter(options: {
       switch (event.type) {
         case 'token':
         case 'reasoning':
-          text += event.text;
-          deltas++;
+          append(event.text);
           return;
         case 'tool-call-delta':
-          text += event.name ? event.name + event.arguments : event.arguments;
-          deltas++;
+          append(event.name ? event.name + event.arguments : event.arguments);
           return;
         case 'tool-call':
           return; // its deltas were counted
@@ -75,10 +96,10 @@ export function createMeter(options: {
     },
 
     delivered() {
-      deliveredLength = text.length;
+      deliveredLength = length;
     },
 
-    text: () => text,
+    text,
     firstTokenAt: () => firstAt,
 
     glance() {
@@ -86,17 +107,17 @@ export function createMeter(options: {
       const usage = {
         ...(reported ?? NO_USAGE),
         input_tokens: reported?.input_tokens || coarseInput,
-        output_tokens: Math.max(reported?.output_tokens ?? 0, deltas, Math.ceil(text.length / 4)),
+        output_tokens: Math.max(reported?.output_tokens ?? 0, deltas, Math.ceil(length / 4)),
       };
       return { input_tokens: usage.input_tokens, output_tokens: usage.output_tokens, cost_usd: costOf(usage, price) };
     },
 
     async settle({ sent, whole }) {
       const final = whole && reported !== undefined && reported.output_tokens + reported.input_tokens > 0;
-      const undelivered = deliveredLength < text.length;
+      const undelivered = deliveredLength < length;
       const [generated, delivered, input] = await Promise.all([
-        final ? reported!.output_tokens : count(text),
-        undelivered ? count(text.slice(0, deliveredLength)) : undefined,
+        final ? reported!.output_tokens : count(text()),
+        undelivered ? count(text().slice(0, deliveredLength)) : undefined,
         reported?.input_tokens || !sent ? undefined : count(promptText(chat)),
       ]);
       const usage = final ? reported! : estimate(generated, input);

@@ -84,7 +84,7 @@ const refusals: [vendor: string, status: number, body: string, code: ErrorCode, 
     'content_filtered',
     'safety',
   ],
-  ['DeepSeek, no money', 402, error('Insufficient Balance'), 'upstream_auth', 'refused the configured key'],
+  ['DeepSeek, no money', 402, error('Insufficient Balance'), 'upstream_auth', 'no credit'],
   [
     'Groq, too long',
     400,

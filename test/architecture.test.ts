@@ -77,6 +77,7 @@ const HOT: { file: string; functions?: string[]; except?: string[] }[] = [
   { file: 'stream/pump.ts' },
   { file: 'core/sse.ts' },
   { file: 'providers/openai.decode.ts' },
+  { file: 'providers/openai.calls.ts' },
   { file: 'providers/openai.shape.ts' },
   { file: 'dialects/native.ts' },
   { file: 'dialects/openai.ts' },

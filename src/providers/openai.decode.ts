@@ -1,11 +1,11 @@
 // The Chat Completions stream, read as vendors really send it: one decoder for all who speak this wire. Tolerant: takes what it
 // needs, ignores the rest, never throws. Knows this wire only; no HTTP, no front door, no session. On the hot path.
 // https://platform.openai.com/docs/api-reference/chat-streaming
-import { randomUUID } from 'node:crypto';
 import type { Decoder, DecoderOptions } from '../core/contracts.ts';
 import { GatewayError } from '../core/errors.ts';
-import { type FinishReason, toolCall, type Usage } from '../core/events.ts';
+import type { FinishReason, Usage } from '../core/events.ts';
 import { createSseParser } from '../core/sse.ts';
+import { type Calls, createCalls, type WireCall } from './openai.calls.ts';
 import { streamFault } from './openai.fault.ts';
 import { createShape } from './openai.shape.ts';
 
@@ -36,11 +36,6 @@ interface Delta {
   function_call?: WireCall['function'];
 }
 type ContentPart = { type?: string; text?: string; thinking?: string | { text?: string }[] };
-interface WireCall {
-  index?: number | null;
-  id?: string | null;
-  function?: { name?: string | null; arguments?: string | object | null } | null;
-}
 interface WireUsage {
   prompt_tokens?: number | null;
   completion_tokens?: number | null;
@@ -50,20 +45,8 @@ interface WireUsage {
   completion_tokens_details?: { reasoning_tokens?: number | null } | null;
 }
 
-interface OpenCall {
-  wireIndex: number | undefined;
-  id: string;
-  /** The wire gave no id, so this one was made up. */
-  invented: boolean;
-  name: string;
-  arguments: string;
-  /** Its id was given out: the next deltas carry arguments only. */
-  announced: boolean;
-}
 interface ChoiceState {
-  calls: OpenCall[];
-  /** How many of them were given out complete. */
-  given: number;
+  calls: Calls;
   finish: FinishReason | undefined;
   refused: boolean;
   streamed: boolean;
@@ -102,7 +85,7 @@ export function createOpenAiDecoder({ emit, raw, choices: expected }: DecoderOpt
   function choiceAt(index: number): ChoiceState {
     let state = choices[index];
     if (!state) {
-      state = { calls: [], given: 0, finish: undefined, refused: false, streamed: false };
+      state = { calls: createCalls(emit, index || undefined), finish: undefined, refused: false, streamed: false };
       choices[index] = state;
     }
     return state;
@@ -191,7 +174,7 @@ export function createOpenAiDecoder({ emit, raw, choices: expected }: DecoderOpt
       readDelta(delta, state, index === 0 ? undefined : index);
     }
     if (choice.usage) readUsage(choice.usage);
-    if (choice.finish_reason && !state.finish) finish(choice.finish_reason, state, index === 0 ? undefined : index);
+    if (choice.finish_reason && !state.finish) finish(choice.finish_reason, state);
   }
 
   function readDelta(delta: Delta, state: ChoiceState, choice: number | undefined): void {
@@ -206,8 +189,8 @@ export function createOpenAiDecoder({ emit, raw, choices: expected }: DecoderOpt
       state.refused = true;
       emit({ type: 'token', text: delta.refusal, choice });
     }
-    if (Array.isArray(delta.tool_calls)) for (const call of delta.tool_calls) readCall(call, state, choice);
-    if (delta.function_call) readCall({ index: 0, function: delta.function_call }, state, choice);
+    if (Array.isArray(delta.tool_calls)) for (const call of delta.tool_calls) state.calls.add(call);
+    if (delta.function_call) state.calls.add({ index: 0, function: delta.function_call });
   }
 
   function readPart(part: ContentPart, choice: number | undefined): void {
@@ -221,66 +204,19 @@ export function createOpenAiDecoder({ emit, raw, choices: expected }: DecoderOpt
     }
   }
 
-  function readCall(wire: WireCall, state: ChoiceState, choice: number | undefined): void {
-    if (wire === null || typeof wire !== 'object') return;
-    const { calls } = state;
-    const id = typeof wire.id === 'number' ? String(wire.id) : textOf(wire.id);
-    const name = textOf(wire.function?.name);
-    const wireIndex = typeof wire.index === 'number' ? wire.index : undefined;
-    // A delta belongs to the call with its index, else to the latest one, unless it says that a new call begins: some vendors
-    // leave the index out and some give every parallel call index 0.
-    let at = wireIndex === undefined ? calls.length - 1 : calls.findLastIndex((c) => c.wireIndex === wireIndex);
-    const open = calls[at];
-    const another = open !== undefined && beginsAnother(open, id, name, wireIndex);
-    const known = another && id !== '' ? calls.findIndex((c) => c.id === id) : -1;
-    if (known !== -1) at = known;
-    else if (open === undefined || another) {
-      calls.push({
-        wireIndex,
-        id: id || `call_${randomUUID().replaceAll('-', '')}`,
-        invented: id === '',
-        name: '',
-        arguments: '',
-        announced: false,
-      });
-      at = calls.length - 1;
-    }
-    const call = calls[at]!;
-    const named = name !== '' && call.name === '';
-    if (named) call.name = name;
-    const given = wire.function?.arguments;
-    const piece = typeof given === 'string' ? given : given ? JSON.stringify(given) : '';
-    if (piece === '' && !named) return; // nothing new; an id alone waits for its name, so that each is said once
-    call.arguments += piece;
-    const fresh = !call.announced;
-    call.announced = true;
-    emit({
-      type: 'tool-call-delta',
-      index: at,
-      ...(fresh && { id: call.id }),
-      ...((fresh || named) && { name: call.name }),
-      arguments: piece,
-      choice,
-    });
-  }
-
-  function finish(reason: string, state: ChoiceState, choice: number | undefined): void {
+  function finish(reason: string, state: ChoiceState): void {
     if (reason === 'error') {
       fail(new GatewayError('upstream_unavailable', 'The provider ended the stream with an error.'));
       return;
     }
     state.finish = FINISH.get(reason) ?? 'other';
-    giveCalls(state, choice);
+    giveCalls(state);
   }
 
-  function giveCalls(state: ChoiceState, choice: number | undefined): void {
+  function giveCalls(state: ChoiceState): void {
     // Several vendors say `stop` after calling a tool. The calls are what the client must act on.
-    if (state.finish === 'stop' && state.calls.length > 0) state.finish = 'tool-calls';
-    while (state.given < state.calls.length) {
-      const index = state.given++;
-      const call = state.calls[index]!;
-      emit({ type: 'tool-call', call: toolCall(index, call.id, call.name, call.arguments), choice });
-    }
+    if (state.finish === 'stop' && state.calls.some()) state.finish = 'tool-calls';
+    state.calls.give();
   }
 
   function readUsage(wire: WireUsage): void {
@@ -309,24 +245,19 @@ export function createOpenAiDecoder({ emit, raw, choices: expected }: DecoderOpt
       return;
     }
     if (!giveLateCalls()) return;
-    choices.forEach((state, index) => {
-      if (state && !state.finish) finish(state.calls.length > 0 ? 'tool_calls' : 'unknown', state, index || undefined);
-    });
+    for (const state of choices) {
+      if (state && !state.finish) finish(state.calls.some() ? 'tool_calls' : 'unknown', state);
+    }
     terminal({ type: 'done', finishReason: reasonOf(choices.find(Boolean)!) });
   }
 
   /** Calls not given out yet: those that no finish reason closed, and those that came after it. False if one is cut. */
   function giveLateCalls(): boolean {
-    const late = (state: ChoiceState) => state.calls.slice(state.given);
-    if (
-      choices.some((state) => state && late(state).some((c) => 'invalid' in toolCall(0, c.id, c.name, c.arguments)))
-    ) {
+    if (choices.some((state) => state?.calls.cut())) {
       fail(new GatewayError('upstream_truncated', 'The provider ended the stream inside a tool call.'));
       return false;
     }
-    choices.forEach((state, index) => {
-      if (state?.finish) giveCalls(state, index || undefined);
-    });
+    for (const state of choices) if (state?.finish) giveCalls(state);
     return true;
   }
 
@@ -394,14 +325,6 @@ function saysContentOnly({ choices, usage, x_groq }: Chunk): boolean {
   const { content, reasoning_content, reasoning, reasoning_details, refusal, tool_calls, function_call } = choice.delta;
   const more = reasoning_content || reasoning || reasoning_details || refusal || tool_calls || function_call;
   return typeof content === 'string' && content !== '' && !more;
-}
-
-/** Whether a delta that would continue `open` says that another call begins. By its id, or where ids are missing by its name. */
-function beginsAnother(open: OpenCall, id: string, name: string, wireIndex: number | undefined): boolean {
-  if (id !== '' && !open.invented) return id !== open.id;
-  if (name === '' || open.name === '') return false;
-  if (open.arguments === '') return wireIndex === undefined && name !== open.name;
-  return !('invalid' in toolCall(0, '', '', open.arguments));
 }
 
 /** A whole completion as one chunk of a stream, for a client that streams. */

@@ -127,7 +127,7 @@ export function createRunner(deps: {
     let outcome: Outcome | undefined;
     try {
       for (const { target, wait } of schedule(plan, () => outcome)) {
-        if (wait > 0) await Promise.race([sleep(wait), interrupted]);
+        if (wait > 0) await Promise.race([sleep(wait, undefined, { ref: false }), interrupted]);
         if (stopped || abandoned()) break;
         attempts++;
         session.provider = target.provider.name;

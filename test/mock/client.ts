@@ -7,7 +7,6 @@ import type { MockServer } from '../../src/mock/server.ts';
 
 export const HELLO = [{ role: 'user', content: 'Say hello to the world' }];
 
-// biome-ignore lint/suspicious/noExplicitAny: what comes off the wire is checked by the tests themselves
 export type Json = any;
 
 export function body(model: string, more: object = {}): Record<string, unknown> {

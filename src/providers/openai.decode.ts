@@ -283,28 +283,28 @@ export function createOpenAiDecoder({ emit, raw, choices: expected }: DecoderOpt
     },
   });
 
-  function guarded(step: () => void): void {
-    try {
-      step();
-    } catch (thrown) {
-      fail(
-        thrown instanceof GatewayError
-          ? thrown
-          : new GatewayError('upstream_protocol', 'The provider sent a frame of an unexpected shape.', {
-              cause: thrown,
-            }),
-      );
-    }
+  function failUnforeseen(thrown: unknown): void {
+    const shape = 'The provider sent a frame of an unexpected shape.';
+    fail(thrown instanceof GatewayError ? thrown : new GatewayError('upstream_protocol', shape, { cause: thrown }));
   }
 
   return {
     push(chunk) {
-      if (!ended) guarded(() => sse.push(chunk));
+      if (ended) return;
+      try {
+        sse.push(chunk);
+      } catch (thrown) {
+        failUnforeseen(thrown);
+      }
     },
     end(fault) {
       if (ended) return;
-      guarded(() => sse.end());
-      if (!ended && stray !== '' && choices.length === 0) guarded(readStray);
+      try {
+        sse.end();
+        if (!ended && stray !== '' && choices.length === 0) readStray();
+      } catch (thrown) {
+        failUnforeseen(thrown);
+      }
       if (ended) return;
       if (finished()) {
         if (giveLateCalls()) terminal({ type: 'done', finishReason: finished()! });

@@ -1,5 +1,5 @@
 // What a client can do wrong or slowly: silence is bridged, a slow reader is bounded, bad input gets a code and harms nobody.
-import { request as httpRequest, type IncomingMessage } from 'node:http';
+import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import { expect, test } from 'vitest';
 import { ask, chat, eventually, foldNative, readSse, startMillrace } from '../support/millrace.ts';
@@ -204,4 +204,29 @@ test('committing on silence sends the headers and the start at once', async () =
     expect(first).toMatch(path === '/v1/chat' ? /event: start/ : /^: ping\n$/);
     response.destroy();
   }
+});
+
+test('many streams over one connection leave no listener on it', async () => {
+  const warnings: Error[] = [];
+  const onWarning = (warning: Error) => void warnings.push(warning);
+  process.on('warning', onWarning);
+  const millrace = await startMillrace();
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  const ports = new Set<number | undefined>();
+  for (let n = 0; n < 30; n++) {
+    await new Promise<void>((resolve, reject) => {
+      const options = { method: 'POST', agent, headers: { 'content-type': 'application/json' } };
+      const request = httpRequest(`${millrace.url}/v1/chat`, options, (response) => {
+        ports.add(response.socket.localPort);
+        response.resume().on('end', resolve);
+      });
+      request.on('error', reject);
+      request.end(JSON.stringify(ask('mock/lorem-5+rate-500')));
+    });
+  }
+  agent.destroy();
+  await new Promise((resolve) => setImmediate(resolve)); // warnings are emitted in a later tick
+  process.off('warning', onWarning);
+  expect(ports.size).toBe(1);
+  expect(warnings.filter(({ name }) => name === 'MaxListenersExceededWarning')).toEqual([]);
 });

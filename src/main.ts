@@ -226,7 +226,7 @@ function mocksOf(upstreams: Map<string, Upstream>): Map<string, MockServer> {
 const MOCK_EXAMPLES = ['echo', 'lorem-200', 'lorem-500+rate-50', 'tools', 'reasoning'];
 
 /** JSON lines; readable ones in a terminal. Secrets never come this far, and what might be one is cut out all the same. */
-export function createLogger(config: Pick<Config, 'log'>): Logger {
+function createLogger(config: Pick<Config, 'log'>): Logger {
   const redact = [
     'headers.authorization',
     'headers["x-api-key"]',

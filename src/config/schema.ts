@@ -173,7 +173,3 @@ export const configSchema = section({
 export type Config = z.output<typeof configSchema>;
 export type ProviderConfig = Config['providers'][string];
 export type OpenAiProviderConfig = Extract<ProviderConfig, { wire: 'openai' }>;
-export type MockProviderConfig = Extract<ProviderConfig, { wire: 'mock' }>;
-export type ModelConfig = Config['models'][string];
-export type TimeoutsConfig = Config['timeouts'];
-export type KeyConfig = Config['keys'][number];

@@ -79,7 +79,6 @@ export const chatRequest = z.looseObject(chatFields);
 
 /** A checked request. Fields beyond those named are kept and go to a wire that understands them. */
 export type ChatRequest = z.infer<typeof chatRequest>;
-export type ChatMessage = ChatRequest['messages'][number];
 
 /** What happens to the upstream when the client goes away. */
 export const onDisconnect = z.enum(['cancel', 'finish']);

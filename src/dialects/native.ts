@@ -8,7 +8,7 @@ import { checked } from './checked.ts';
 
 const PATH = '/v1/chat';
 
-export const nativeRequest = z.looseObject({
+const nativeRequest = z.looseObject({
   ...chatFields,
   model: chatFields.model
     .optional()

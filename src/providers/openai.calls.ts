@@ -97,6 +97,7 @@ function beginsAnother(open: OpenCall, id: string, name: string, wireIndex: numb
   return !('invalid' in toolCall(0, '', '', open.arguments));
 }
 
-function textOf(value: unknown): string {
+/** A field that should be text; anything else a vendor puts there says nothing. */
+export function textOf(value: unknown): string {
   return typeof value === 'string' ? value : '';
 }

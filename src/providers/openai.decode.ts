@@ -5,12 +5,12 @@ import type { Decoder, DecoderOptions } from '../core/contracts.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { FinishReason, Usage } from '../core/events.ts';
 import { createSseParser } from '../core/sse.ts';
-import { type Calls, createCalls, type WireCall } from './openai.calls.ts';
+import { type Calls, createCalls, textOf, type WireCall } from './openai.calls.ts';
 import { streamFault } from './openai.fault.ts';
 import { createShape } from './openai.shape.ts';
 
 // What is read of a chunk. Everything is optional and of unsure type: vendors leave out, null and empty each of these.
-export interface Chunk {
+interface Chunk {
   object?: string;
   choices?: Choice[] | null;
   usage?: WireUsage | null;
@@ -70,7 +70,6 @@ const MAX_STRAY = 256 * 1024;
 export function createOpenAiDecoder({ emit, raw, choices: expected }: DecoderOptions): Decoder {
   const choices: ChoiceState[] = [];
   let ended = false;
-  let usage: Usage | undefined;
   let stray = '';
   const shape = createShape();
   let wholeMessage = false; // the current frame gave its content as a whole message
@@ -227,7 +226,7 @@ export function createOpenAiDecoder({ emit, raw, choices: expected }: DecoderOpt
     const reasoning = count(wire.completion_tokens_details?.reasoning_tokens);
     // xAI counts reasoning beside completion_tokens, not inside: its total tells.
     if (reasoning > 0 && count(wire.total_tokens) === input + output + reasoning) output += reasoning;
-    usage = {
+    const usage: Usage = {
       input_tokens: input,
       output_tokens: output,
       cached_input_tokens: count(wire.prompt_tokens_details?.cached_tokens ?? wire.prompt_cache_hit_tokens),
@@ -339,10 +338,6 @@ function asStreamed(completion: Chunk): object {
     return { ...rest, delta };
   });
   return { ...completion, object: 'chat.completion.chunk', choices };
-}
-
-function textOf(value: unknown): string {
-  return typeof value === 'string' ? value : '';
 }
 
 function count(value: unknown): number {

@@ -130,7 +130,7 @@ export function createRunner(deps: {
         if (wait > 0) await Promise.race([sleep(wait, undefined, { ref: false }), interrupted]);
         if (stopped || abandoned()) break;
         attempts++;
-        session.provider = target.provider.name;
+        session.meta.provider = target.provider.name;
         current = begin(request, session, target, attempts, arrivedAt);
         outcome = await current.done;
         if (outcome.terminal?.type !== 'error' || outcome.started) break;
@@ -139,7 +139,7 @@ export function createRunner(deps: {
       clearTimeout(commit);
       live.delete(stream);
     }
-    const ending = endingOf(outcome, stopped, plan.model, session.provider, attempts, arrivedAt);
+    const ending = endingOf(outcome, stopped, plan.model, session.meta.provider, attempts, arrivedAt);
     session.end(ending);
     const end =
       session.gone && !outcome?.terminal

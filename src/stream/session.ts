@@ -25,9 +25,8 @@ export interface Session {
   /** Answered at once at the end; nothing is delivered before. */
   readonly whole: boolean;
   readonly gone: boolean;
-  readonly committed: boolean;
-  /** Who answers; set for each attempt, told to the client when the stream begins. */
-  provider: string;
+  /** What the client is told when the stream begins; the provider is set for each attempt. */
+  readonly meta: StreamMeta;
   begin(): void;
   /** Begins now, with nothing to say yet, so that no proxy takes the silence for death. */
   commit(): void;
@@ -146,15 +145,7 @@ export function createStreamedSession(options: SessionOptions, encoder: Encoder)
     get gone() {
       return base.gone;
     },
-    get committed() {
-      return committed;
-    },
-    get provider() {
-      return base.meta.provider;
-    },
-    set provider(name) {
-      base.meta.provider = name;
-    },
+    meta: base.meta,
     begin() {
       if (committed || base.gone) return;
       committed = true;
@@ -215,13 +206,7 @@ export function createWholeSession(options: SessionOptions, collector: Collector
     get gone() {
       return base.gone;
     },
-    committed: false,
-    get provider() {
-      return base.meta.provider;
-    },
-    set provider(name) {
-      base.meta.provider = name;
-    },
+    meta: base.meta,
     begin() {},
     commit() {},
     event: (event) => collector.event(event),

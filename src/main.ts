@@ -1,4 +1,4 @@
-// Puts the parts together: config → ledger, mock, providers, runner → the app, listening. The only file that sees everything;
+// Puts the parts together: config → ledger, upstreams, runner → the app, listening. Sees everything;
 // it decides nothing about a request. A changed config is checked and swapped in here without touching a running stream.
 import { resolve } from 'node:path';
 import pino, { type Logger } from 'pino';
@@ -7,22 +7,19 @@ import { type Config, formatProblems, loadConfig } from './config/load.ts';
 import { modelMatcher } from './config/patterns.ts';
 import { createPriceOf } from './config/prices.ts';
 import { loadPrompts } from './config/prompts.ts';
-import type { ProviderConfig } from './config/schema.ts';
 import { type Watch, watchConfig } from './config/watch.ts';
-import type { Provider } from './core/contracts.ts';
 import { native } from './dialects/native.ts';
 import { openai } from './dialects/openai.ts';
 import { createApp } from './http/app.ts';
 import { createKeyring } from './http/auth.ts';
 import type { AppState, Configured } from './http/state.ts';
-import { type MockServer, startMock } from './mock/server.ts';
-import { createOpenAiProvider } from './providers/openai.ts';
-import { createTransport } from './providers/transport.ts';
+import type { MockServer } from './mock/server.ts';
 import { usageCsv } from './stores/csv.ts';
 import { openLedger } from './stores/open.ts';
 import { resilient } from './stores/resilient.ts';
 import { createRunner } from './stream/run.ts';
 import { coarseTokens, createTokenizer } from './stream/tokenizer.ts';
+import { createUpstream, type Upstream } from './upstreams.ts';
 
 export interface StartOptions {
   /** A config file; without it the usual places are looked at (docs: README, Configuration). */
@@ -57,12 +54,8 @@ export class StartError extends Error {}
 /** How long a client may take to read the end of its stream at shutdown, in milliseconds. */
 const LAST_BYTES = 1000;
 
-interface Upstream {
-  provider: Provider;
-  mock: MockServer | undefined;
-  /** Its config as text: an unchanged provider is kept over a reload, with its warm connections. */
-  made: string;
-}
+/** With its config as text: an unchanged provider is kept over a reload, with its warm connections. */
+type Kept = Upstream & { made: string };
 
 /** Rejects with a StartError when the config is wrong, the ledger cannot be opened or the port is taken. */
 export async function start(options: StartOptions = {}): Promise<Millrace> {
@@ -88,7 +81,8 @@ export async function start(options: StartOptions = {}): Promise<Millrace> {
 
   const tokenizer = createTokenizer();
   const runner = createRunner({ ledger, tokenizer, coarseTokens });
-  const upstreams = new Map<string, Upstream>();
+  const upstreams = new Map<string, Kept>();
+  const context = { cwd: resolve(options.cwd ?? '.'), env: loaded.env };
   const prompts = await loadPrompts(resolve(options.cwd ?? '.', config.prompts), {
     onProblem: ({ file, message }) => logger.error({ file }, `a prompt cannot be read: ${message}`),
   });
@@ -98,7 +92,7 @@ export async function start(options: StartOptions = {}): Promise<Millrace> {
       const made = JSON.stringify(given);
       const present = upstreams.get(name);
       if (present?.made === made) continue;
-      upstreams.set(name, { ...(await createUpstream(name, given)), made });
+      upstreams.set(name, { ...(await createUpstream(name, given, context)), made });
       if (present) void retire(present);
     }
     for (const [name, upstream] of upstreams) {
@@ -127,7 +121,12 @@ export async function start(options: StartOptions = {}): Promise<Millrace> {
   }
 
   let draining = false;
-  let configured = await configure(config);
+  let configured = await configure(config).catch(async (error: Error) => {
+    for (const upstream of upstreams.values()) void retire(upstream);
+    runner.close();
+    await ledger.shutdown();
+    throw new StartError(error.message, { cause: error });
+  });
   const state: AppState = {
     get configured() {
       return configured;
@@ -200,21 +199,6 @@ export async function start(options: StartOptions = {}): Promise<Millrace> {
   } catch (error) {
     await close(0);
     throw new StartError(`Cannot listen: ${(error as Error).message}.`, { cause: error });
-  }
-}
-
-async function createUpstream(name: string, config: ProviderConfig): Promise<Omit<Upstream, 'made'>> {
-  switch (config.wire) {
-    case 'mock': {
-      const mock = await startMock({ port: config.port, recordings: config.recordings });
-      return { provider: createOpenAiProvider({ name, baseUrl: mock.url }, createTransport()), mock };
-    }
-    case 'openai': {
-      const transport = createTransport({ connections: config.connections });
-      return { provider: createOpenAiProvider({ name, ...config }, transport), mock: undefined };
-    }
-    default:
-      return config satisfies never;
   }
 }
 

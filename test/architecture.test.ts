@@ -38,7 +38,8 @@ const MAY_IMPORT: Record<string, string[]> = {
   mock: ['core'],
   config: ['core'],
   http: ['core', 'stream'],
-  main: ['core', 'providers', 'dialects', 'stores', 'stream', 'mock', 'config', 'http'],
+  upstreams: ['core', 'providers', 'mock', 'config'],
+  main: ['core', 'dialects', 'stores', 'stream', 'mock', 'config', 'http', 'upstreams'],
   cli: ['core', 'stores', 'mock', 'config', 'main', 'client'],
   client: [],
   web: ['client'],
@@ -78,7 +79,28 @@ const HOT: { file: string; functions?: string[]; except?: string[] }[] = [
   { file: 'core/sse.ts' },
   { file: 'providers/openai.decode.ts' },
   { file: 'providers/openai.calls.ts' },
-  { file: 'providers/openai.shape.ts' },
+  { file: 'providers/openai.details.ts' },
+  { file: 'providers/shape.ts' },
+  { file: 'providers/openai-responses.decode.ts' },
+  { file: 'providers/openai-responses.output.ts' },
+  { file: 'providers/openai-responses.calls.ts' },
+  { file: 'providers/openai-responses.reasoning.ts' },
+  { file: 'providers/anthropic.decode.ts' },
+  { file: 'providers/anthropic.blocks.ts' },
+  { file: 'providers/gemini.decode.ts' },
+  { file: 'providers/gemini.chunk.ts' },
+  { file: 'providers/gemini.calls.ts' },
+  { file: 'providers/gemini.args.ts' },
+  { file: 'providers/gemini.shape.ts' },
+  { file: 'providers/bedrock.decode.ts' },
+  { file: 'providers/bedrock.frames.ts' },
+  { file: 'providers/bedrock.checksum.ts' },
+  { file: 'providers/bedrock.calls.ts' },
+  { file: 'providers/bedrock.thoughts.ts' },
+  { file: 'providers/ai-sdk.decode.ts' },
+  { file: 'providers/ai-sdk.blocks.ts' },
+  { file: 'providers/ai-sdk.calls.ts' },
+  { file: 'providers/ai-sdk.usage.ts' },
   { file: 'dialects/native.ts' },
   { file: 'dialects/openai.ts' },
   { file: 'http/exchange.ts' },
@@ -134,17 +156,23 @@ const VENDOR =
 
 /** Wire files carry their vendor's name; these others may say one, for the reason given. Comments and data (.json) are not asked. */
 const MAY_NAME_VENDORS: Record<string, string> = {
-  'main.ts': 'the assembly',
-  'mock/server.ts': 'the list of wires',
+  'main.ts': 'the list of front doors',
+  'upstreams.ts': 'which file speaks which wire',
+  'mock/wires.ts': 'the list of wires',
   'mock/behaviours.ts': 'a recording as an example',
-  'config/schema.ts': 'the wires a config may name, and examples for people',
+  'config/providers.ts': 'the wires a config may name, and examples for people',
+  'config/schema.ts': 'examples for people',
   'config/vendors.ts': 'lays the data of vendors.json under a config',
   'cli.ts': 'help for people',
 };
 
 test('vendors are named in their own files and in data', () => {
   const wrong = code
-    .filter((name) => !/^(providers|dialects|mock)\/(openai)[.-]?[\w.-]*$/.test(name) && !(name in MAY_NAME_VENDORS))
+    .filter(
+      (name) =>
+        !/^(providers|dialects|mock)\/(openai|anthropic|gemini|bedrock|ai-sdk|ollama)[.-]?[\w.-]*$/.test(name) &&
+        !(name in MAY_NAME_VENDORS),
+    )
     .flatMap((name) => {
       const found = VENDOR.exec(codeOf(name))?.[0];
       return found ? [`${name} names ${found}`] : [];

@@ -5,8 +5,9 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { configJsonSchema, type JsonSchema } from '../src/config/json-schema.ts';
+import { checkText } from '../src/config/load.ts';
 import { PRICES_DATE } from '../src/config/prices.ts';
-import { VENDORS } from '../src/config/vendors.ts';
+import { VENDORS, type Vendor } from '../src/config/vendors.ts';
 import { ERROR_TABLE } from '../src/core/errors.ts';
 import { BEHAVIOURS } from '../src/mock/behaviours.ts';
 import { openLedger } from '../src/stores/open.ts';
@@ -42,19 +43,31 @@ test('the table of docs/CONFIG.md is every field of the config schema', () => {
   expectTable('docs/CONFIG.md', 'fields', table(['Field', 'Takes', 'Default', 'Meaning'], rows));
 });
 
-test('docs/CONFIG.md names the known vendors with their addresses and variables', () => {
-  const rows = Object.entries(VENDORS)
-    .filter(([, vendor]) => vendor.wire !== 'mock')
-    .map(([name, { baseUrl, example, env, options }]) => [
-      `\`${name}\``,
-      baseUrl ? `\`${baseUrl}\`` : `yours: \`${example}\``,
-      env ? `\`${env}\`` : 'none',
-      Object.entries(options)
-        .map(([field, value]) => `\`${field}: ${Array.isArray(value) ? `[${value.join(', ')}]` : value}\``)
-        .join(' '),
-    ]);
-  expectTable('docs/CONFIG.md', 'vendors', table(['Provider name', 'baseUrl', 'Key from', 'Set for it'], rows));
+test('docs/providers.md has a row for each known vendor, and the config in it is taken as it stands', () => {
+  const vendors = Object.entries(VENDORS).filter(([, vendor]) => vendor.wire !== 'mock');
+  const rows = vendors.map(([name, vendor]) => [
+    `[\`${name}\`](${vendor.docs})`,
+    ...Object.entries(configOf(vendor)).map(([field, value]) => `\`${field}: ${value}\``),
+    Object.entries(vendor.options)
+      .map(([field, value]) => `\`${field}: ${Array.isArray(value) ? `[${value.join(', ')}]` : value}\``)
+      .join(' '),
+  ]);
+  const head = ['Name and its docs', 'Wire', 'Address', 'Key', 'Set for it by its name'];
+  expectTable('docs/providers.md', 'vendors', table(head, rows));
+  for (const [name, vendor] of vendors) {
+    const lines = Object.entries(configOf(vendor)).map(([field, value]) => `    ${field}: ${value}`);
+    const env = vendor.env === undefined ? {} : { [vendor.env]: 'key' };
+    // Under a name of one's own, so that nothing is filled in.
+    const result = checkText(`providers:\n  my-${name}:\n${lines.join('\n')}\n`, { file: name, source: null, env });
+    expect(result.ok ? [] : result.problems, name).toEqual([]);
+  }
 });
+
+/** What a person writes: three lines. */
+function configOf({ wire, baseUrl, example, env, needs = {} }: Vendor): Record<string, string> {
+  const address: Record<string, string> = Object.keys(needs).length > 0 ? { region: 'us-east-1' } : { baseUrl: baseUrl ?? example! };
+  return { wire, ...address, apiKey: env === undefined ? 'none' : `"\${${env}}"` };
+}
 
 test('docs/PROTOCOL.md lists the fields of a ledger row', async () => {
   const ledger = await openLedger('sqlite::memory:');

@@ -19,9 +19,9 @@ export interface LoadOptions {
   cwd?: string;
 }
 
-/** `source` is the absolute path of the file, or null when Millrace runs without one. */
+/** `source` is the absolute path of the file, or null when Millrace runs without one. `env` has `.env` in it. */
 export type LoadResult =
-  | { ok: true; config: Config; source: string | null; warnings: string[] }
+  | { ok: true; config: Config; source: string | null; warnings: string[]; env: Environment }
   | { ok: false; problems: ConfigProblem[]; source: string | null };
 
 /** A config is written by hand; what is longer than this is another file. */
@@ -63,12 +63,12 @@ export function checkText(text: string, from: { file: string; source: string | n
   }
   const unused = unusedPrices(parsed.data).map(document.locate);
   const notes = unused.length === 0 ? [] : formatProblems(unused).split('\n');
-  return { ok: true, config: parsed.data, source, warnings: [...warnings, ...notes] };
+  return { ok: true, config: parsed.data, source, env, warnings: [...warnings, ...notes] };
 }
 
 function withoutFile(env: Environment): LoadResult {
   const { providers, warnings } = usualProviders(env);
-  return { ok: true, config: configSchema.parse({ providers }), source: null, warnings };
+  return { ok: true, config: configSchema.parse({ providers }), source: null, env, warnings };
 }
 
 /** Lays what is usual under what was written: sections with nothing in them, and vendors. */

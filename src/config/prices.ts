@@ -8,6 +8,9 @@ type TablePrice = Price & { next?: Price & { from: string } };
 
 const TABLE: Record<string, TablePrice> = table.prices;
 
+/** Providers that charge what another one does: the same vendor on another wire. */
+const SAME: Record<string, string> = table.same;
+
 /** When the table's prices were last compared with their source, `YYYY-MM-DD`. */
 export const PRICES_DATE: string = table.date;
 
@@ -21,7 +24,7 @@ export function createPriceOf(overrides: Record<string, Price>): PriceOf {
   const known = new Map(Object.entries(TABLE));
   return (provider, model) => {
     const names = [...new Set([model, undated(model)])];
-    const found = lookUp(own, provider, names) ?? lookUp(known, provider, names);
+    const found = lookUp(own, provider, names) ?? lookUp(known, SAME[provider] ?? provider, names);
     return found ? current(found, Date.now()) : null;
   };
 }

@@ -2,7 +2,8 @@
 // Knows no file, no environment, no vendor. What one value means for another is checked in checks.ts.
 import { z } from 'zod';
 import { onDisconnect } from '../core/chat.ts';
-import { dollars, duration, flag, headers, integer, matching, section, size, text, webAddress } from './fields.ts';
+import { dollars, duration, flag, integer, matching, section, size, text } from './fields.ts';
+import { provider, providerName } from './providers.ts';
 
 const server = section({
   host: text().prefault('127.0.0.1').describe('Address to listen on. Anything but loopback needs at least one key.'),
@@ -24,42 +25,6 @@ const log = section({
     .prefault(false)
     .describe('Also log prompts and answers. They are private: leave this off in production.'),
 }).describe('What is logged.');
-
-const openai = section({
-  wire: z.literal('openai').describe('OpenAI chat completions, and everything that speaks it.'),
-  baseUrl: webAddress().describe(
-    'Address up to and including the version path, as SDKs take it: https://api.openai.com/v1.',
-  ),
-  apiKey: text().optional().describe(`Key of this provider; write \${VARIABLE} rather than the key itself.`),
-  headers: headers().describe('Headers added to each request.'),
-  query: z.record(z.string(), text()).prefault({}).describe('Query parameters added to each request.'),
-  apiVersion: text()
-    .optional()
-    .describe('Azure only: the api-version of a deployment address. The /openai/v1 address needs none.'),
-  passthrough: flag()
-    .prefault(true)
-    .describe('Hand the frames of this provider to OpenAI clients as they came. False: always normalized ones.'),
-  streamUsage: flag().prefault(true).describe('Ask for token counts in the stream (stream_options.include_usage).'),
-  maxTokensField: z
-    .enum(['max_tokens', 'max_completion_tokens'])
-    .optional()
-    .describe('The one name of the output limit that this provider takes. Without it the request keeps its own.'),
-  drop: z.array(text()).prefault([]).describe('Request fields that this provider refuses; they are left out.'),
-  connections: integer(1, 100_000)
-    .optional()
-    .describe('Most sockets to this provider at a time. Without it there is no bound.'),
-}).describe('A provider of the OpenAI chat-completions wire.');
-
-const mock = section({
-  wire: z.literal('mock').describe('The built-in provider that needs no key: its model names say how it behaves.'),
-  recordings: z.array(text()).optional().describe('Folders with recorded streams for mock/replay-<name>.'),
-  port: integer(0, 65_535).optional().describe('Loopback port of the mock; any free one without it.'),
-}).describe('The built-in mock provider.');
-
-const providerName = z.string().regex(/^[A-Za-z0-9][\w.-]*$/, {
-  error: 'expected a provider name of letters, digits, "-", "_" and "."',
-});
-const provider = z.discriminatedUnion('wire', [openai, mock]);
 
 const timeouts = {
   connect: duration().describe('Until the provider has accepted the connection.'),
@@ -171,5 +136,3 @@ export const configSchema = section({
 }));
 
 export type Config = z.output<typeof configSchema>;
-export type ProviderConfig = Config['providers'][string];
-export type OpenAiProviderConfig = Extract<ProviderConfig, { wire: 'openai' }>;

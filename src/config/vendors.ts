@@ -13,6 +13,11 @@ export interface Vendor {
   example?: string;
   /** The variable that usually holds the key. Absent for servers that run at home and ask for none. */
   env?: string;
+  /** It can also be used without that key. */
+  keyless?: boolean;
+  /** Other fields that usually come from variables, the first that is set; those under `needs` it cannot do without. */
+  needs?: Record<string, string[]>;
+  takes?: Record<string, string[]>;
   docs: string;
   /** Provider fields that this vendor needs set differently from the defaults. */
   options: Record<string, unknown>;
@@ -38,14 +43,19 @@ export function fillProviders(written: Record<string, unknown>, env: Environment
     }
     if (given.wire !== undefined && given.wire !== vendor.wire) return [name, given];
     const usual = vendor.baseUrl === undefined ? { wire: vendor.wire } : { wire: vendor.wire, baseUrl: vendor.baseUrl };
-    const provider: Record<string, unknown> = { ...usual, ...vendor.options, ...given };
+    const usually = { ...fromVariables(vendor.needs, env), ...fromVariables(vendor.takes, env) };
+    const provider: Record<string, unknown> = { ...usual, ...vendor.options, ...usually, ...given };
     if (provider.baseUrl === undefined && vendor.example !== undefined) {
       issues.push({ path: ['providers', name, 'baseUrl'], message: `is missing; write it as ${vendor.example}` });
+    }
+    for (const [field, variables] of Object.entries(vendor.needs ?? {})) {
+      if (provider[field] !== undefined) continue;
+      issues.push({ path: ['providers', name, field], message: `is missing; write it here, or set ${variables[0]}` });
     }
     if (vendor.env !== undefined && given.apiKey === undefined) {
       const key = env[vendor.env];
       if (key) provider.apiKey = key;
-      else if (given.baseUrl === undefined || vendor.baseUrl === undefined) {
+      else if (!vendor.keyless && (given.baseUrl === undefined || vendor.baseUrl === undefined)) {
         const message = `${vendor.env} is not set; set it in the environment or .env, or give the provider an apiKey`;
         issues.push({ path: ['providers', name, 'apiKey'], message });
       }
@@ -58,14 +68,28 @@ export function fillProviders(written: Record<string, unknown>, env: Environment
 /** The providers of a start without a config: the mock, and each vendor whose key is in the environment. */
 export function usualProviders(env: Environment): { providers: Record<string, unknown>; warnings: string[] } {
   const warnings: string[] = [];
-  const names = ['mock'];
+  const names = Object.keys(VENDORS).filter((name) => VENDORS[name]!.wire === 'mock');
   for (const [name, vendor] of Object.entries(VENDORS)) {
     if (vendor.env === undefined || !env[vendor.env]) continue;
-    if (vendor.baseUrl !== undefined) names.push(name);
-    else warnings.push(`${vendor.env} is set, but ${name} also needs a baseUrl in millrace.yaml: ${vendor.example}`);
+    const missing = Object.entries(vendor.needs ?? {}).filter(([, variables]) => !variables.some((one) => env[one]));
+    if (vendor.baseUrl === undefined && vendor.example !== undefined) {
+      warnings.push(`${vendor.env} is set, but ${name} also needs a baseUrl in millrace.yaml: ${vendor.example}`);
+    } else if (missing.length > 0) {
+      const [field, variables] = missing[0]!;
+      warnings.push(`${vendor.env} is set, but ${name} also needs its ${field}: set ${variables[0]}`);
+    } else names.push(name);
   }
   const listed = Object.fromEntries(names.map((name) => [name, {}]));
   return { providers: fillProviders(listed, env).providers, warnings };
+}
+
+function fromVariables(fields: Record<string, string[]> | undefined, env: Environment): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(fields ?? {}).flatMap(([field, variables]) => {
+      const value = variables.map((name) => env[name]).find(Boolean);
+      return value ? [[field, value] as const] : [];
+    }),
+  );
 }
 
 function wireMissing(name: string): string {

@@ -3,16 +3,33 @@
 // https://platform.openai.com/docs/api-reference/chat/create
 import { z } from 'zod';
 
-const text = z.looseObject({ type: z.literal('text'), text: z.string() });
+/** The prompt up to and including what carries this is worth caching. Wires that cache by themselves need no such hint. */
+const cacheable = {
+  cache_control: z.looseObject({ type: z.literal('ephemeral'), ttl: z.enum(['5m', '1h']).nullish() }).nullish(),
+};
+
+const text = z.looseObject({ type: z.literal('text'), text: z.string(), ...cacheable });
 const image = z.looseObject({
   type: z.literal('image_url'),
   image_url: z.looseObject({ url: z.string().min(1), detail: z.string().nullish() }),
+  ...cacheable,
 });
 const audio = z.looseObject({
   type: z.literal('input_audio'),
   input_audio: z.looseObject({ data: z.string(), format: z.string() }),
+  ...cacheable,
 });
-const file = z.looseObject({ type: z.literal('file'), file: z.looseObject({}) });
+const file = z.looseObject({
+  type: z.literal('file'),
+  /** One of: bytes as a data URI (or plain base64 beside a filename), an address, the id of an upload at the provider. */
+  file: z.looseObject({
+    file_data: z.string().nullish(),
+    file_url: z.string().nullish(),
+    file_id: z.string().nullish(),
+    filename: z.string().nullish(),
+  }),
+  ...cacheable,
+});
 const refusal = z.looseObject({ type: z.literal('refusal'), refusal: z.string() });
 const part = z.discriminatedUnion('type', [text, image, audio, file, refusal]);
 const content = z.union([z.string(), z.array(part)]);
@@ -23,7 +40,10 @@ const requestedCall = z.looseObject({
   function: z.looseObject({ name: z.string(), arguments: z.string() }),
 });
 
-const named = { name: z.string().nullish() };
+/** What `reasoning-detail` events said, given back as it came. Kinds that nobody here knows are for the vendor that made them. */
+const reasoningDetail = z.looseObject({ type: z.string(), format: z.string().nullish(), id: z.string().nullish() });
+
+const named = { name: z.string().nullish(), ...cacheable };
 const message = z.discriminatedUnion('role', [
   z.looseObject({ role: z.literal('system'), content, ...named }),
   z.looseObject({ role: z.literal('developer'), content, ...named }),
@@ -33,9 +53,10 @@ const message = z.discriminatedUnion('role', [
     content: content.nullish(),
     tool_calls: z.array(requestedCall).nullish(),
     refusal: z.string().nullish(),
+    reasoning_details: z.array(reasoningDetail).nullish(),
     ...named,
   }),
-  z.looseObject({ role: z.literal('tool'), content, tool_call_id: z.string() }),
+  z.looseObject({ role: z.literal('tool'), content, tool_call_id: z.string(), ...cacheable }),
   z.looseObject({ role: z.literal('function'), content: z.string().nullable(), name: z.string() }),
 ]);
 
@@ -49,6 +70,7 @@ const tool = z.looseObject({
       strict: z.boolean().nullish(),
     })
     .optional(),
+  ...cacheable,
 });
 
 /** The fields that mean the same at every front door that takes an OpenAI-shaped body. */
@@ -58,6 +80,7 @@ export const chatFields = {
   stream: z.boolean().nullish(),
   temperature: z.number().min(0).max(2).nullish(),
   top_p: z.number().min(0).max(1).nullish(),
+  top_k: z.int().positive().nullish(),
   max_tokens: z.int().positive().nullish(),
   max_completion_tokens: z.int().positive().nullish(),
   stop: z.union([z.string(), z.array(z.string())]).nullish(),
@@ -68,6 +91,15 @@ export const chatFields = {
   parallel_tool_calls: z.boolean().nullish(),
   response_format: z.looseObject({ type: z.enum(['text', 'json_object', 'json_schema']) }).nullish(),
   reasoning_effort: z.string().nullish(),
+  reasoning: z
+    .looseObject({
+      effort: z.string().nullish(),
+      max_tokens: z.int().positive().nullish(),
+      enabled: z.boolean().nullish(),
+      summary: z.enum(['auto', 'concise', 'detailed']).nullish(),
+    })
+    .nullish()
+    .describe('How much to reason: an effort, or a budget in tokens. `reasoning_effort` is short for its effort.'),
   logprobs: z.boolean().nullish(),
   top_logprobs: z.int().min(0).max(20).nullish(),
   presence_penalty: z.number().min(-2).max(2).nullish(),
@@ -79,6 +111,9 @@ export const chatRequest = z.looseObject(chatFields);
 
 /** A checked request. Fields beyond those named are kept and go to a wire that understands them. */
 export type ChatRequest = z.infer<typeof chatRequest>;
+export type Message = ChatRequest['messages'][number];
+export type ContentPart = z.infer<typeof part>;
+export type Tool = z.infer<typeof tool>;
 
 /** What happens to the upstream when the client goes away. */
 export const onDisconnect = z.enum(['cancel', 'finish']);

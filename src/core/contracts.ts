@@ -50,14 +50,24 @@ export interface DecoderOptions {
   choices: number;
 }
 
+/** A chat request in a wire's own words. */
+export interface Translation {
+  body: unknown;
+  /** Fields of the request that this wire has no place for and that only hint: the client is told which were left out. */
+  dropped: string[];
+}
+
 /** One configured upstream. `request` is pure; `send` is where bytes go out. */
 export interface Provider {
   name: string;
   wire: string;
   /** False when even a front door of the same wire gets normalized frames (config `passthrough: false`). */
   passthrough: boolean;
-  /** The body for this wire, or an `invalid_request` that names the field which this wire cannot express. */
-  request(chat: ChatRequest, model: string): unknown;
+  /**
+   * The body for this wire, or an `invalid_request` that names the field which this wire cannot express. `vendor` are the
+   * client's own fields for this wire; they are laid over the body untouched.
+   */
+  request(chat: ChatRequest, model: string, vendor?: Record<string, unknown>): Translation;
   send(body: unknown, context: SendContext): Promise<UpstreamResponse>;
   decoder(options: DecoderOptions): Decoder;
   /** A refusal (status ≥ 400), mapped to the one table. */
@@ -81,6 +91,8 @@ export interface StreamMeta {
   provider: string;
   /** Unix seconds. */
   created: number;
+  /** Fields of the request that the provider's wire has no place for. */
+  dropped: string[];
 }
 
 /** Encodes events for one client. Stateful: it numbers its frames 1, 2, 3 … and '' means the event has no frame here. */
@@ -130,8 +142,8 @@ export interface Dialect {
 
 /** One client's response, streamed or whole. HTTP is behind it; whoever writes here knows only that bytes go out. */
 export interface Exchange {
-  /** Sends status 200 and the stream's headers; nothing else can be answered afterwards. */
-  open(streamId: string): void;
+  /** Sends status 200 and the stream's headers, with these among them; nothing else can be answered afterwards. */
+  open(headers: Record<string, string>): void;
   /** False: the client is behind. Bytes are kept until it reads; stop feeding until `onDrain`. */
   write(frames: string): boolean;
   /** Bytes written that the socket has not taken yet. */

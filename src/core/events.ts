@@ -33,19 +33,37 @@ export type ToolCall = { index: number; id: string; name: string } & (
 );
 
 /**
+ * A whole block of reasoning that its provider wants back, unchanged, with the next request of the conversation: signed text, a
+ * signed summary, or what only the provider can read. The shape is that of OpenRouter's `reasoning_details`, so a client puts
+ * each one into the assistant message's `reasoning_details` as it came. `format` names who made it: no one else can read it.
+ * `id` ties the parts of one block together, or a signature to the tool call that it belongs to.
+ * https://openrouter.ai/docs/use-cases/reasoning-tokens#preserving-reasoning-blocks
+ */
+export type ReasoningDetail = { format: string; id?: string } & (
+  | { type: 'reasoning.text'; text: string; signature?: string }
+  | { type: 'reasoning.summary'; summary: string }
+  | { type: 'reasoning.encrypted'; data: string }
+);
+
+/**
  * What a decoder emits, in order: any number of content events and cumulative `usage`, then exactly one `done` or `error`.
  * `choice` is the index of the alternative when a client asked for several (`n > 1`); absent means the first.
+ * `reasoning` is what a reader sees as it comes; `reasoning-detail` follows when its block is complete and must be kept.
  */
 export type StreamEvent =
   | { type: 'token'; text: string; choice?: number }
-  | { type: 'reasoning'; text: string; signature?: string; choice?: number }
+  | { type: 'reasoning'; text: string; choice?: number }
+  | { type: 'reasoning-detail'; detail: ReasoningDetail; choice?: number }
   | { type: 'tool-call-delta'; index: number; id?: string; name?: string; arguments: string; choice?: number }
   | { type: 'tool-call'; call: ToolCall; choice?: number }
   | { type: 'usage'; usage: Usage }
   | { type: 'done'; finishReason: FinishReason }
   | { type: 'error'; error: import('./errors.ts').GatewayError };
 
-export type ContentEvent = Extract<StreamEvent, { type: 'token' | 'reasoning' | 'tool-call-delta' | 'tool-call' }>;
+export type ContentEvent = Extract<
+  StreamEvent,
+  { type: 'token' | 'reasoning' | 'reasoning-detail' | 'tool-call-delta' | 'tool-call' }
+>;
 
 /** Milliseconds since the request arrived. `first_token_ms` is null when no content came. */
 export interface Timing {

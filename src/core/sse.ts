@@ -26,6 +26,8 @@ export function createSseParser({ event, stray }: SseHandlers, maxEvent = MAX_EV
   let data = ''; // data lines of the unfinished event
   let hasData = false;
   let name = '';
+  let named = ''; // the last `event` line, and the name in it
+  let namedAs = '';
   let size = 0; // of the unfinished event
   let atStart = true; // a BOM may come
   let skipLf = false; // the last chunk ended in CR; an LF that follows belongs to it
@@ -65,10 +67,16 @@ export function createSseParser({ event, stray }: SseHandlers, maxEvent = MAX_EV
     }
     if (text.charCodeAt(from) === 58) return; // a comment
     const whole = text.slice(from, to);
+    if (whole === named) {
+      name = namedAs; // most events of a stream have the name of the one before
+      return;
+    }
     const colon = whole.indexOf(':');
     const field = colon === -1 ? whole : whole.slice(0, colon);
     if (field === 'event') {
       name = colon === -1 ? '' : whole.slice(whole.charCodeAt(colon + 1) === 32 ? colon + 2 : colon + 1);
+      named = whole;
+      namedAs = name;
     } else if (field === 'data') {
       data = hasData ? `${data}\n` : '';
       hasData = true;
@@ -108,15 +116,17 @@ export function createSseParser({ event, stray }: SseHandlers, maxEvent = MAX_EV
     let search = tail.length; // the tail was searched when it came
     const text = tail === '' ? fresh : tail + fresh;
     if (hasCr) {
-      for (let at = search; at < text.length; at++) {
-        const code = text.charCodeAt(at);
-        if (code !== 10 && code !== 13) continue;
+      // Two searches side by side, each on its own line end: going by character costs more than all the rest of a token does.
+      let lf = text.indexOf('\n', search);
+      for (let cr = text.indexOf('\r', search); cr !== -1 || lf !== -1; ) {
+        const isCr = cr !== -1 && (lf === -1 || cr < lf);
+        const at = isCr ? cr : lf;
         line(text, from, at);
-        if (code === 13) {
-          if (at + 1 === text.length) skipLf = true;
-          else if (text.charCodeAt(at + 1) === 10) at++;
-        }
         from = at + 1;
+        if (isCr && from === text.length) skipLf = true;
+        else if (isCr && lf === from) from++;
+        if (lf !== -1 && lf < from) lf = text.indexOf('\n', from);
+        if (cr !== -1 && cr < from) cr = text.indexOf('\r', from);
       }
     } else {
       for (let at = text.indexOf('\n', search); at !== -1; at = text.indexOf('\n', search)) {

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { chatFields, onDisconnect } from '../core/chat.ts';
 import type { Dialect, Encoder } from '../core/contracts.ts';
-import { type Ending, NO_USAGE, type StreamEvent, type ToolCall } from '../core/events.ts';
+import { type Ending, NO_USAGE, type ReasoningDetail, type StreamEvent, type ToolCall } from '../core/events.ts';
 import { sseFrame } from '../core/sse.ts';
 import { checked } from './checked.ts';
 
@@ -57,7 +57,9 @@ function eventJson(event: StreamEvent): string {
     case 'token':
       return `{"text":${JSON.stringify(event.text)}}`;
     case 'reasoning':
-      return JSON.stringify({ text: event.text, signature: event.signature });
+      return `{"text":${JSON.stringify(event.text)}}`;
+    case 'reasoning-detail':
+      return JSON.stringify(event.detail);
     case 'tool-call-delta': {
       const { index, id, name, arguments: args } = event;
       return JSON.stringify({ index, id, name, arguments: args });
@@ -98,12 +100,14 @@ export const native: Dialect = {
   collector() {
     let text = '';
     let reasoning = '';
+    const details: ReasoningDetail[] = [];
     const calls: ToolCall[] = [];
     return {
       event(event) {
         if (isAlternative(event)) return;
         if (event.type === 'token') text += event.text;
         else if (event.type === 'reasoning') reasoning += event.text;
+        else if (event.type === 'reasoning-detail') details.push(event.detail);
         else if (event.type === 'tool-call') calls.push(event.call);
       },
       result: (ending, meta) => ({
@@ -112,6 +116,7 @@ export const native: Dialect = {
         provider: ending.provider,
         text,
         reasoning,
+        ...(details.length > 0 && { reasoning_details: details }),
         tool_calls: calls.map(({ index: _, ...call }) => call),
         finish_reason: ending.finishReason,
         usage: ending.usage,

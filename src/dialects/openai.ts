@@ -125,6 +125,8 @@ function createChunkBuilder(meta: StreamMeta): ChunkBuilder {
           return deltas(event.choice ?? 0, { content: event.text });
         case 'reasoning':
           return deltas(event.choice ?? 0, { reasoning_content: event.text });
+        case 'reasoning-detail':
+          return deltas(event.choice ?? 0, { reasoning_details: [event.detail] });
         case 'tool-call-delta': {
           const { index, id, name } = event;
           called.add(event.choice ?? 0);

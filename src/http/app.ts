@@ -48,7 +48,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     await app.register(cors, {
       origin: options.cors.includes('*') ? true : options.cors,
       methods: ['GET', 'POST', 'DELETE'],
-      exposedHeaders: ['millrace-stream-id', 'x-request-id', 'retry-after'],
+      exposedHeaders: ['millrace-stream-id', 'millrace-dropped', 'x-request-id', 'retry-after'],
       strictPreflight: false,
     });
   }

@@ -37,13 +37,13 @@ export function createExchange(request: FastifyRequest, reply: FastifyReply): Ex
   }
 
   return {
-    open(streamId) {
+    open(headers) {
       response.writeHead(200, {
         ...inherited,
         'content-type': 'text/event-stream; charset=utf-8',
         'cache-control': 'no-cache, no-transform',
         'x-accel-buffering': 'no',
-        'millrace-stream-id': streamId,
+        ...headers,
       });
     },
     write(frames) {

@@ -18,6 +18,8 @@ export interface Choice {
   piece(index: number): Piece;
   /** Null where the plan wants no reason given. */
   finish: 'stop' | 'length' | 'tool-calls' | 'content-filter' | null;
+  /** The stop sequence that ended it. */
+  stop: string | null;
 }
 
 export interface Tokens {
@@ -56,6 +58,7 @@ function composeChoice(plan: Plan, asked: Asked, index: number): Choice {
     reasoning: Math.min(thinking, length),
     piece: (i) => (i < thinking ? { kind: 'reasoning', text: thought(i) } : content.piece(i - thinking)),
     finish: plan.finish === 'natural' ? natural : plan.finish === 'none' ? null : plan.finish,
+    stop: plan.finish === 'natural' && natural === 'stop' ? (content.stop ?? null) : null,
   };
 }
 
@@ -63,6 +66,7 @@ interface Content {
   length: number;
   piece(index: number): Piece;
   finish: 'stop' | 'tool-calls';
+  stop?: string;
 }
 
 function composeContent(plan: Plan, asked: Asked, choice: number): Content {
@@ -119,9 +123,12 @@ function listed(pieces: Piece[], finish: Content['finish'] = 'stop'): Content {
 function stopAt(content: Content, stops: string[]): Content {
   const pieces = Array.from({ length: content.length }, (_, i) => content.piece(i));
   const text = pieces.map((piece) => (piece.kind === 'text' ? piece.text : '')).join('');
-  const found = stops.map((stop) => (stop === '' ? -1 : text.indexOf(stop))).filter((at) => at !== -1);
-  if (found.length === 0) return content;
-  let left = Math.min(...found);
+  const found = stops
+    .filter((stop) => stop !== '' && text.includes(stop))
+    .sort((a, b) => text.indexOf(a) - text.indexOf(b));
+  const [stop] = found;
+  if (stop === undefined) return content;
+  let left = text.indexOf(stop);
   const kept: Piece[] = [];
   for (const piece of pieces) {
     if (piece.kind !== 'text') kept.push(piece);
@@ -130,7 +137,40 @@ function stopAt(content: Content, stops: string[]): Content {
       left -= piece.text.length;
     }
   }
-  return listed(kept);
+  return { ...listed(kept), stop };
+}
+
+/** A choice as one, for answers that are not streamed. Texts in their tokens. */
+export interface Said {
+  reasoning: string[];
+  text: string[];
+  refusal: string[];
+  calls: { id: string; name: string; arguments: string }[];
+}
+
+export function foldChoice(choice: Choice): Said {
+  const said: Said = { reasoning: [], text: [], refusal: [], calls: [] };
+  for (let i = 0; i < choice.length; i++) {
+    const piece = choice.piece(i);
+    if (piece.kind === 'call') said.calls.push({ id: piece.id, name: piece.name, arguments: '' });
+    else if (piece.kind === 'arguments') said.calls[piece.call]!.arguments += piece.text;
+    else said[piece.kind].push(piece.text);
+  }
+  return said;
+}
+
+/** For wires whose whole answers hold arguments as values. Of those that the token limit cut, nothing is left. */
+export function parseArguments(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return {};
+  }
+}
+
+/** What a prompt is counted in. */
+export function countWords(text: string): number {
+  return text.match(/\S+/g)?.length ?? 0;
 }
 
 /** Word-like pieces that join to the text exactly; long words are broken up, never inside a code point. */

@@ -39,7 +39,7 @@ export const BEHAVIOURS: Behaviour[] = [
     example: 'tools',
     group: 'content',
     about:
-      'Calls the tool that `tool_choice` names, else the first, with arguments made from its JSON schema. After a tool result it answers with text that quotes it. Without tools in the request: `get_weather {"city":"Paris"}`.',
+      'Calls the tool that the request names, else the first, with arguments made from its JSON schema. After a tool result it answers with text that quotes it. Without tools in the request: `get_weather {"city":"Paris"}`.',
     set: { content: { kind: 'tools', calls: 1 } },
   },
   {
@@ -47,21 +47,21 @@ export const BEHAVIOURS: Behaviour[] = [
     example: 'tools-2',
     group: 'content',
     range: [1, 16],
-    about: "N calls in one answer, in turn through the request's tools; one if `parallel_tool_calls` is false.",
+    about: "N calls in one answer, in turn through the request's tools; one if the request forbids parallel calls.",
     set: (n) => ({ content: { kind: 'tools', calls: Number(n) } }),
   },
   {
     name: 'json',
     example: 'json',
     group: 'content',
-    about: 'JSON that fits the `json_schema` of `response_format`; without a schema, a small object.',
+    about: 'JSON that fits the schema that the request asks for; without one, a small object.',
     set: { content: { kind: 'json' } },
   },
   {
     name: 'refusal',
     example: 'refusal',
     group: 'content',
-    about: 'The model declines: refusal text instead of content.',
+    about: 'The model declines, in the way of the wire.',
     set: { content: { kind: 'refusal' } },
   },
   {
@@ -138,7 +138,7 @@ export const BEHAVIOURS: Behaviour[] = [
     example: 'error-after-3',
     group: 'fault',
     range: [0, MAX_HUGE],
-    about: 'An error object inside the 200 stream after N tokens, then the end. Not streamed: status 500.',
+    about: "The wire's error inside the 200 stream after N tokens, then the end. Not streamed: status 500.",
     set: (n) => ({ fault: { kind: 'error', after: Number(n) } }),
   },
   {
@@ -146,7 +146,7 @@ export const BEHAVIOURS: Behaviour[] = [
     example: 'garbage-3',
     group: 'fault',
     range: [0, MAX_HUGE],
-    about: 'After N tokens half a JSON object and binary noise, then the end.',
+    about: 'After N tokens half an event and binary noise, then the end.',
     set: (n) => ({ fault: { kind: 'garbage', after: Number(n) } }),
   },
   {
@@ -154,7 +154,7 @@ export const BEHAVIOURS: Behaviour[] = [
     example: 'error-429',
     group: 'reply',
     range: [400, 599],
-    about: "The HTTP status N with the API's error body; 429 has `retry-after` and rate-limit headers.",
+    about: "The HTTP status N with the API's error body; 429 with its rate-limit headers.",
     set: (n) => ({ reply: { kind: 'status', status: Number(n) } }),
   },
   {
@@ -168,7 +168,7 @@ export const BEHAVIOURS: Behaviour[] = [
     name: 'error-filter',
     example: 'error-filter',
     group: 'reply',
-    about: '400: a content filter refused the prompt.',
+    about: 'A content filter refused the prompt; 400 on most wires.',
     set: { reply: { kind: 'content-filter' } },
   },
   {
@@ -209,7 +209,7 @@ export const BEHAVIOURS: Behaviour[] = [
   {
     name: 'no-done',
     example: 'no-done',
-    about: 'A clean end after the finish, without the end marker (`[DONE]`).',
+    about: 'A clean end after the finish, without the end marker, where the wire has one.',
     set: { endMarker: false },
   },
   {
@@ -223,13 +223,13 @@ export const BEHAVIOURS: Behaviour[] = [
     name: 'usage-finish',
     example: 'usage-finish',
     group: 'usage',
-    about: 'Usage, when asked for, comes in the finish chunk instead of an extra one.',
+    about: 'Usage comes with the finish instead of in its usual place.',
     set: { usage: 'with-finish' },
   },
   {
     name: 'index0',
     example: 'tools-2+index0',
-    about: 'All parallel tool calls have index 0.',
+    about: 'Parallel tool calls all have index 0, as some servers number them.',
     set: { sameIndex: true },
   },
   {
@@ -247,7 +247,7 @@ export const BEHAVIOURS: Behaviour[] = [
   {
     name: 'crlf',
     example: 'crlf',
-    about: 'Lines end in CRLF.',
+    about: 'Lines end in CRLF, where the wire is text.',
     set: { crlf: true },
   },
   {
@@ -259,7 +259,7 @@ export const BEHAVIOURS: Behaviour[] = [
   {
     name: 'comments',
     example: 'comments',
-    about: 'A comment line in front of each event.',
+    about: 'A comment line in front of each event, where the wire is text.',
     set: { comments: true },
   },
 ];

@@ -40,9 +40,8 @@ export interface DeliveryOptions {
 const BATCH = 32 * 1024;
 
 export function deliver(options: DeliveryOptions): Delivery {
-  const { response, script, plan, rate, onStart, onFinish } = options;
-  const direct = directOutlet(response, options.onProgress);
-  const pieces = plan.split ? splitOutlet(response, options.onProgress) : direct;
+  const { response, script, plan, rate, onStart, onProgress, onFinish } = options;
+  const pieces = plan.split ? splitOutlet(response, onProgress) : directOutlet(response, onProgress);
   const outlet = plan.gzip ? gzipOutlet(pieces) : pieces;
   const oneByOne = plan.gzip || rate !== null;
 
@@ -83,13 +82,17 @@ export function deliver(options: DeliveryOptions): Delivery {
       }
       const frame = oneByOne ? held.value : gather(held.value);
       if (oneByOne) held = null;
+      tokens += frame.tokens;
+      if (frame.bytes.length === 0) {
+        // A wire that sends a call whole is silent while its arguments are made.
+        onProgress(0, frame.tokens);
+        continue;
+      }
       if (!started) {
         started = true;
         onStart();
       }
-      tokens += frame.tokens;
-      const bytes = typeof frame.bytes === 'string' ? Buffer.from(frame.bytes) : frame.bytes;
-      if (!outlet.write(bytes, frame.tokens, pump)) return;
+      if (!outlet.write(toBuffer(frame.bytes), frame.tokens, pump)) return;
       // The next write is a turn of the loop away: each token leaves in its own packet, and a leaving client is seen.
       held ??= script.next();
       if (!held.done && timeUntilDue(held.value) > 0) continue;
@@ -106,15 +109,16 @@ export function deliver(options: DeliveryOptions): Delivery {
 
   function gather(first: Frame): Frame {
     held = script.next();
-    if (typeof first.bytes !== 'string' || first.bytes.length >= BATCH) return first;
-    let text = first.bytes;
+    const gathered = [first.bytes];
+    let size = first.bytes.length;
     let count = first.tokens;
-    while (!held.done && typeof held.value.bytes === 'string' && text.length < BATCH) {
-      text += held.value.bytes;
+    while (!held.done && size < BATCH) {
+      gathered.push(held.value.bytes);
+      size += held.value.bytes.length;
       count += held.value.tokens;
       held = script.next();
     }
-    return { bytes: text, tokens: count };
+    return { bytes: join(gathered), tokens: count };
   }
 
   function close(ending: Ending): void {
@@ -152,6 +156,15 @@ export function deliver(options: DeliveryOptions): Delivery {
       outlet.release();
     },
   };
+}
+
+function join(parts: Frame['bytes'][]): Frame['bytes'] {
+  // Text as text: encoding it once is cheaper than encoding each frame.
+  return parts.every((part) => typeof part === 'string') ? parts.join('') : Buffer.concat(parts.map(toBuffer));
+}
+
+function toBuffer(bytes: Frame['bytes']): Buffer {
+  return typeof bytes === 'string' ? Buffer.from(bytes) : bytes;
 }
 
 function directOutlet(response: ServerResponse, onProgress: Progress): Outlet {

@@ -3,12 +3,7 @@
 // Knows what an OpenAI error says; knows no behaviour and no framing.
 // https://platform.openai.com/docs/api-reference/chat/create
 import { z } from 'zod';
-
-export interface RequestError {
-  message: string;
-  param: string | null;
-  code: string | null;
-}
+import { explain, type RequestError } from './openai-faults.ts';
 
 const textPart = z.object({ type: z.literal('text'), text: z.string() });
 const refusalPart = z.object({ type: z.literal('refusal'), refusal: z.string() });
@@ -215,86 +210,4 @@ function unanswered(ids: Set<string>, at: number): RequestError {
 
 function invalid(param: string, message: string): RequestError {
   return { message, param, code: 'invalid_value' };
-}
-
-/** The API's words for what zod found. */
-function explain(issue: z.core.$ZodIssue, body: unknown): RequestError {
-  const [path, deepest] = descend(issue);
-  const param = path.reduce<string>(
-    (text, step) =>
-      typeof step === 'number' ? `${text}[${step}]` : text === '' ? String(step) : `${text}.${String(step)}`,
-    '',
-  );
-  const given = path.reduce<unknown>((at, step) => (at as Record<PropertyKey, unknown> | undefined)?.[step], body);
-  const error = (code: string, message: string) => ({ message, param, code });
-  if (deepest.code === 'unrecognized_keys') {
-    const key = param === '' ? deepest.keys[0]! : `${param}.${deepest.keys[0]}`;
-    return { message: `Unknown parameter: '${key}'.`, param: key, code: 'unknown_parameter' };
-  }
-  if (given === undefined) return error('missing_required_parameter', `Missing required parameter: '${param}'.`);
-  switch (deepest.code) {
-    case 'invalid_type':
-      return error(
-        'invalid_type',
-        `Invalid type for '${param}': expected ${nameType(deepest.expected)}, but got ${nameType(typeOf(given))} instead.`,
-      );
-    case 'invalid_value': {
-      const values = deepest.values.map((value) => `'${String(value)}'`).join(', ');
-      return error('invalid_value', `Invalid value: '${String(given)}'. Supported values are: ${values}.`);
-    }
-    case 'too_big':
-    case 'too_small': {
-      const over = deepest.code === 'too_big';
-      const bound = over ? deepest.maximum : deepest.minimum;
-      if (Array.isArray(given)) {
-        const empty = given.length === 0;
-        return error(
-          empty ? 'empty_array' : over ? 'array_above_max_length' : 'array_below_min_length',
-          `Invalid '${param}': ${empty ? 'empty array' : over ? 'array too long' : 'array too short'}. Expected an array with ${over ? 'maximum' : 'minimum'} length ${bound}, but got ${empty ? 'an empty array' : `an array with length ${given.length}`} instead.`,
-        );
-      }
-      const kind = Number.isInteger(bound) && Number.isInteger(given) ? 'integer' : 'decimal';
-      return error(
-        `${kind}_${over ? 'above_max' : 'below_min'}_value`,
-        `Invalid '${param}': ${kind} ${over ? 'above maximum' : 'below minimum'} value. Expected a value ${over ? '<=' : '>='} ${bound}, but got ${String(given)} instead.`,
-      );
-    }
-    case 'invalid_format':
-      return error(
-        'invalid_value',
-        `Invalid '${param}': string does not match pattern. Expected a string that matches the pattern '${deepest.pattern ?? deepest.format}'.`,
-      );
-    default:
-      return error('invalid_value', `Invalid value for '${param}'.`);
-  }
-}
-
-/** A union's own issue says nothing; the branch that got furthest says what is wrong. */
-function descend(issue: z.core.$ZodIssue): [path: PropertyKey[], issue: z.core.$ZodIssue] {
-  const path = [...issue.path];
-  if (issue.code !== 'invalid_union' || issue.errors.length === 0) {
-    // A discriminated union that knows no branch for the value.
-    const discriminator = issue.code === 'invalid_union' ? issue.discriminator : undefined;
-    return [discriminator === undefined || path.at(-1) === discriminator ? path : [...path, discriminator], issue];
-  }
-  let furthest: [PropertyKey[], z.core.$ZodIssue] | undefined;
-  for (const branch of issue.errors) {
-    const candidate = descend(branch[0]!);
-    const [depth, best] = [candidate[0].length, furthest?.[0].length ?? -1];
-    // Of two that got as far, the one whose type was right.
-    if (depth > best || (depth === best && furthest![1].code === 'invalid_type')) furthest = candidate;
-  }
-  return [[...path, ...furthest![0]], furthest![1]];
-}
-
-function typeOf(value: unknown): string {
-  if (value === null) return 'null';
-  if (Array.isArray(value)) return 'array';
-  return typeof value;
-}
-
-function nameType(type: string): string {
-  const article = /^[aeiou]/.test(type) ? 'an' : 'a';
-  if (type === 'int') return 'an integer';
-  return type === 'null' ? 'null' : `${article} ${type}`;
 }

@@ -1,8 +1,8 @@
 // The OpenAI chat-completions wire, from the provider's side: what is read from a request, chunk shapes.
 // Knows how things are said, not what or when: that is answer.ts and script.ts. Errors are in openai-errors.ts.
 // https://platform.openai.com/docs/api-reference/chat-streaming
-import { randomUUID } from 'node:crypto';
-import type { Choice, Piece, Tokens } from './answer.ts';
+import { randomBytes, randomUUID } from 'node:crypto';
+import { type Choice, countWords, foldChoice, type Piece, type Tokens } from './answer.ts';
 import { failure, refuse } from './openai-errors.ts';
 import { checkRequest, type OpenAiRequest } from './openai-request.ts';
 import type { Plan } from './plan.ts';
@@ -24,6 +24,13 @@ export const openai: Wire = {
     'openai-version': '2020-10-01',
     'x-request-id': requestId,
   }),
+  models: () => ({
+    path: '/v1/models',
+    body: (names) => ({
+      object: 'list',
+      data: names.map((id) => ({ id, object: 'model', created: 1_735_689_600, owned_by: 'millrace-mock' })),
+    }),
+  }),
 };
 
 // ---- request --------------------------------------------------------------------------------------------------------
@@ -44,7 +51,7 @@ function reduce(body: OpenAiRequest): Asked {
     maxTokens: body.max_completion_tokens ?? body.max_tokens ?? null,
     stops: typeof stop === 'string' ? [stop] : stop,
     choices: body.n ?? 1,
-    promptTokens: Math.max(1, countWords(body.messages)),
+    promptTokens: Math.max(1, countWords(body.messages.map(({ content }) => textOf(content)).join('\n'))),
   };
 }
 
@@ -64,13 +71,10 @@ function textOf(content: unknown): string {
   return content.map((part) => (typeof part?.text === 'string' ? part.text : '')).join('');
 }
 
-function countWords(messages: OpenAiRequest['messages']): number {
-  let words = 0;
-  for (const { content } of messages) words += textOf(content).match(/\S+/g)?.length ?? 0;
-  return words;
-}
-
 // ---- response -------------------------------------------------------------------------------------------------------
+
+/** Longest padding, in characters. https://platform.openai.com/docs/api-reference/chat/create#chat_create-stream_options */
+const PADDED = 16;
 
 const REASONS = { stop: 'stop', length: 'length', 'tool-calls': 'tool_calls', 'content-filter': 'content_filter' };
 
@@ -92,8 +96,15 @@ function createFramer(asked: Asked, body: OpenAiRequest, plan: Plan): Framer {
   // A chunk is put together from text: the parts that do not change are encoded once, and a token costs one JSON string.
   const head = `data: ${JSON.stringify(base).slice(0, -1)},"choices":[`;
   const tail = reportsUsage && plan.usage === 'as-asked' ? '],"usage":null}\n\n' : ']}\n\n';
+  const padding = body.stream_options?.include_obfuscation === false ? '' : randomBytes(PADDED / 2).toString('hex');
   const chunk = (choice: number, delta: string, reason: string | null, logprobs = 'null', end = tail) =>
     `${head}{"index":${choice},"delta":${delta},"logprobs":${logprobs},"finish_reason":${JSON.stringify(reason)}}${end}`;
+  /** Padded to one of few lengths, so that a listener cannot tell tokens by their size. */
+  const padded = (choice: number, delta: string, logprobs?: string) => {
+    const bare = chunk(choice, delta, null, logprobs);
+    if (padding === '') return bare;
+    return `${bare.slice(0, -3)},"obfuscation":"${padding.slice(delta.length % PADDED)}"}\n\n`;
+  };
   const logprobsOf = (key: string, text: string) =>
     body.logprobs ? JSON.stringify(logprobs(key, [text], body.top_logprobs ?? 0)) : 'null';
 
@@ -106,14 +117,14 @@ function createFramer(asked: Asked, body: OpenAiRequest, plan: Plan): Framer {
     piece(choice, piece) {
       switch (piece.kind) {
         case 'text':
-          return chunk(choice, `{"content":${JSON.stringify(piece.text)}}`, null, logprobsOf('content', piece.text));
+          return padded(choice, `{"content":${JSON.stringify(piece.text)}}`, logprobsOf('content', piece.text));
         case 'reasoning':
-          return chunk(choice, `{"reasoning_content":${JSON.stringify(piece.text)}}`, null);
+          return padded(choice, `{"reasoning_content":${JSON.stringify(piece.text)}}`);
         case 'refusal':
-          return chunk(choice, `{"refusal":${JSON.stringify(piece.text)}}`, null, logprobsOf('refusal', piece.text));
+          return padded(choice, `{"refusal":${JSON.stringify(piece.text)}}`, logprobsOf('refusal', piece.text));
         case 'call':
         case 'arguments':
-          return chunk(choice, callDelta(piece, plan.sameIndex ? 0 : piece.call), null);
+          return padded(choice, callDelta(piece, plan.sameIndex ? 0 : piece.call));
         default:
           return piece satisfies never;
       }
@@ -152,15 +163,8 @@ function callDelta(piece: Extract<Piece, { kind: 'call' | 'arguments' }>, index:
 }
 
 function wholeChoice(choice: Choice, index: number, body: OpenAiRequest): unknown {
-  const said = { text: [] as string[], reasoning: [] as string[], refusal: [] as string[] };
-  const calls: { id: string; type: 'function'; function: { name: string; arguments: string } }[] = [];
-  for (let i = 0; i < choice.length; i++) {
-    const piece = choice.piece(i);
-    if (piece.kind === 'call')
-      calls.push({ id: piece.id, type: 'function', function: { name: piece.name, arguments: '' } });
-    else if (piece.kind === 'arguments') calls[piece.call]!.function.arguments += piece.text;
-    else said[piece.kind].push(piece.text);
-  }
+  const said = foldChoice(choice);
+  const calls = said.calls.map(({ id, ...call }) => ({ id, type: 'function', function: call }));
   const refused = said.refusal.length > 0;
   return {
     index,

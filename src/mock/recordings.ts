@@ -6,6 +6,8 @@ import { join } from 'node:path';
 export interface Recording {
   body: Buffer;
   contentType: string;
+  /** Length-prefixed frames rather than text. */
+  binary: boolean;
 }
 
 export function findRecording(folders: string[], name: string): Recording | null {
@@ -13,7 +15,7 @@ export function findRecording(folders: string[], name: string): Recording | null
   for (const folder of folders) {
     for (const path of [`${name}.bin`, `${name}.sse`, join('bodies', `${name}.bin`)]) {
       const body = readIfThere(join(folder, path));
-      if (body) return { body, contentType: contentTypeOf(body) };
+      if (body) return { body, ...kindOf(body) };
     }
   }
   return null;
@@ -28,8 +30,9 @@ function readIfThere(path: string): Buffer | null {
   }
 }
 
-function contentTypeOf(body: Buffer): string {
-  // A Bedrock frame starts with its length, whose first byte is zero for any frame below 16 MiB.
-  if (body[0] === 0) return 'application/vnd.amazon.eventstream';
-  return /^\s*[{[]/.test(body.toString('latin1', 0, 64)) ? 'application/json' : 'text/event-stream; charset=utf-8';
+function kindOf(body: Buffer): Omit<Recording, 'body'> {
+  // A binary frame starts with its length, whose first byte is zero for any frame below 16 MiB.
+  if (body[0] === 0) return { contentType: 'application/vnd.amazon.eventstream', binary: true };
+  const json = /^\s*[{[]/.test(body.toString('latin1', 0, 64));
+  return { contentType: json ? 'application/json' : 'text/event-stream; charset=utf-8', binary: false };
 }

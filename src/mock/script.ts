@@ -2,10 +2,11 @@
 // Knows no socket and no clock; frames are pulled one by one, so that nothing is made that is not sent.
 import type { Answer } from './answer.ts';
 import type { FaultKind, Plan } from './plan.ts';
-import type { Framer } from './wire.ts';
+import type { Recording } from './recordings.ts';
+import type { Bytes, Framer } from './wire.ts';
 
 export interface Frame {
-  bytes: string | Buffer;
+  bytes: Bytes;
   /** Sets the pace, and is counted when handed to the socket. */
   tokens: number;
 }
@@ -21,7 +22,7 @@ const NOISE = Buffer.from([0x00, 0xff, 0xfe, 0xc3, 0x28, 0x80, 0xf0, 0x9f, 0x0a,
 export function* streamScript(plan: Plan, answer: Answer, framer: Framer): Script {
   const { choices, tokens } = answer;
   const { fault } = plan;
-  const frame = (text: string, tokens = 0): Frame => ({ bytes: dress(text, plan, framer), tokens });
+  const frame = (bytes: Bytes, tokens = 0): Frame => ({ bytes: dress(bytes, plan, framer), tokens });
 
   if (fault?.after === 0) return yield* strike(fault.kind, framer);
   for (let c = 0; c < choices.length; c++) yield frame(framer.open(c));
@@ -37,11 +38,10 @@ export function* streamScript(plan: Plan, answer: Answer, framer: Framer): Scrip
   }
 
   for (let c = 0; c < choices.length; c++) {
-    const text = framer.finish(c, choices[c]!.finish, c === choices.length - 1 ? tokens : null);
-    if (text !== '') yield frame(text);
+    const { finish, stop } = choices[c]!;
+    yield frame(framer.finish(c, finish, c === choices.length - 1 ? tokens : null, stop));
   }
-  const usage = framer.usage(tokens);
-  if (usage !== '') yield frame(usage);
+  yield frame(framer.usage(tokens));
   if (plan.endMarker) yield frame(framer.endMarker());
   return plan.hang ? 'silence' : 'end';
 }
@@ -59,18 +59,28 @@ export function* wholeScript(plan: Plan, answer: Answer, framer: Framer): Script
 }
 
 /** Recorded bytes as they are, one recorded event per frame. A fault strikes after so many bytes. */
-export function* replayScript(plan: Plan, recorded: Buffer, framer: Framer): Script {
-  const all = plan.crlf ? Buffer.from(toCrlf(recorded.toString('latin1')), 'latin1') : recorded;
+export function* replayScript(plan: Plan, { body: recorded, binary }: Recording, framer: Framer): Script {
+  const crlf = plan.crlf && !binary;
+  const all = crlf ? Buffer.from(toCrlf(recorded.toString('latin1')), 'latin1') : recorded;
   const fault = plan.fault && plan.fault.after < all.length ? plan.fault : null;
   const body = fault ? all.subarray(0, fault.after) : all;
   for (let from = 0; from < body.length; ) {
-    const blank = body.indexOf(plan.crlf ? '\r\n\r\n' : '\n\n', from);
-    const to = blank === -1 ? body.length : blank + (plan.crlf ? 4 : 2);
+    const to = from + (binary ? frameLength(body, from) : eventLength(body, from, crlf ? '\r\n\r\n' : '\n\n'));
     yield { bytes: body.subarray(from, to), tokens: 1 };
     from = to;
   }
   if (fault) return yield* strike(fault.kind, framer);
   return plan.hang ? 'silence' : 'end';
+}
+
+function eventLength(body: Buffer, from: number, blankLine: string): number {
+  const blank = body.indexOf(blankLine, from);
+  return blank === -1 ? body.length - from : blank + blankLine.length - from;
+}
+
+/** A binary frame begins with its length. What is too short for one is sent as it is. */
+function frameLength(body: Buffer, from: number): number {
+  return body.length - from < 4 ? body.length - from : Math.max(body.readUInt32BE(from), 4);
 }
 
 /** Whether the answer is long enough for the plan's fault. */
@@ -98,8 +108,10 @@ function* strike(kind: FaultKind, framer: Framer): Script {
   }
 }
 
-function dress(text: string, plan: Plan, framer: Framer): string {
-  const commented = plan.comments ? framer.comment + text : text;
+/** Binary frames have no lines to end otherwise, and no place for a comment. */
+function dress(bytes: Bytes, plan: Plan, framer: Framer): Bytes {
+  if (typeof bytes !== 'string' || bytes === '') return bytes;
+  const commented = plan.comments ? framer.comment + bytes : bytes;
   return plan.crlf ? toCrlf(commented) : commented;
 }
 

@@ -1,5 +1,5 @@
 // The mock upstream: a real HTTP server whose answers the model's name decides, and the journal of what it was asked.
-// Knows routes, request bodies and sockets. What is said is in answer.ts, how in the wires, when in delivery.ts.
+// Knows routes, request bodies and sockets, and no wire by name. What is said is in answer.ts, how in the wires, when in delivery.ts.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -7,8 +7,9 @@ import { BEHAVIOURS } from './behaviours.ts';
 import { type Completion, prepareCompletion } from './completion.ts';
 import { type Delivery, deliver } from './delivery.ts';
 import { createJournal, type Journal, type JournalKeeper, type JournalRecord, MAX_KEPT_BODY } from './journal.ts';
-import { openai } from './openai.ts';
-import { type HttpReply, type RefusalCause, Refused, type Wire } from './wire.ts';
+import { createPromptCache } from './prompt-cache.ts';
+import { type HttpReply, type RefusalCause, Refused, type RequestContext, type Wire } from './wire.ts';
+import { WIRES } from './wires.ts';
 
 export interface MockOptions {
   /** 0, the default, takes a free one. */
@@ -19,7 +20,9 @@ export interface MockOptions {
 }
 
 export interface MockServer {
-  /** The base URL, as an SDK wants it: `http://127.0.0.1:PORT/v1`. */
+  /** The address without a path: `http://127.0.0.1:PORT`. */
+  origin: string;
+  /** The base URL of most wires, as an SDK wants it: `http://127.0.0.1:PORT/v1`. */
   url: string;
   port: number;
   journal: Journal;
@@ -27,68 +30,77 @@ export interface MockServer {
   close(): Promise<void>;
 }
 
-const WIRES: Wire[] = [openai];
 const MAX_BODY = 64 * 1024 * 1024;
 const JOURNAL_PATH = '/_mock/requests';
-const MODELS_PATH = '/v1/models';
 
 /** One request and what is being done about it. */
 interface Exchange {
   record: JournalRecord;
   wire: Wire;
+  context: RequestContext;
   response: ServerResponse;
   delivery: Delivery | null;
 }
+
+/** What a GET of the path lists, by each wire that lists its models somewhere. */
+const MODEL_LISTS = new Map(
+  WIRES.flatMap((wire) => {
+    const list = wire.models?.();
+    return list ? [[list.path, { wire, list }] as const] : [];
+  }),
+);
 
 /** Rejects when the port cannot be had. */
 export async function startMock(options: MockOptions = {}): Promise<MockServer> {
   const { port = 0, host = '127.0.0.1', recordings = [] } = options;
   const journal = createJournal();
+  const promptCache = createPromptCache();
   let closing = false;
 
   const server = createServer((request, response) => {
-    const path = (request.url ?? '/').split('?')[0]!;
+    const [path = '/', query] = (request.url ?? '/').split('?', 2);
     if (path === JOURNAL_PATH) serveJournal(request, response, journal);
-    else serve(request, response, path);
+    else serve(request, response, path, new URLSearchParams(query));
   });
   server.requestTimeout = 0;
   server.keepAliveTimeout = 120_000; // longer than any client's, so that none reuses a socket just as it is closed
 
-  function serve(request: IncomingMessage, response: ServerResponse, path: string): void {
-    const record = journal.begin(request.method ?? '', path, request.headers);
-    const wire = WIRES.find((wire) => wire.serves(path)) ?? WIRES[0]!;
-    const exchange: Exchange = { record, wire, response, delivery: null };
+  function serve(request: IncomingMessage, response: ServerResponse, path: string, query: URLSearchParams): void {
+    const { method = '', headers } = request;
+    const record = journal.begin(method, path, headers);
+    const wire = WIRES.find((wire) => wire.serves(path)) ?? MODEL_LISTS.get(path)?.wire ?? WIRES[0]!;
+    const context = { method, path, query, headers, raw: Buffer.alloc(0), promptCache };
+    const exchange: Exchange = { record, wire, context, response, delivery: null };
     response.once('finish', () => journal.finish(record, 'finished'));
     response.once('close', () => {
       exchange.delivery?.stop();
       journal.finish(record, closing ? 'closed' : 'client-left');
     });
     readBody(request, (raw) => {
-      try {
-        route(exchange, raw);
-      } catch (error) {
+      route(exchange, raw).catch((error) => {
         // A request that the mock itself trips over must not take down the process that it runs in.
-        reply(exchange, error instanceof Refused ? error.reply : wire.refuse({ kind: 'status', status: 500 }));
-      }
+        reply(exchange, error instanceof Refused ? error.reply : wire.refuse({ kind: 'status', status: 500 }, context));
+      });
     });
   }
 
-  function route(exchange: Exchange, raw: Buffer | null): void {
-    const { record, wire } = exchange;
+  async function route(exchange: Exchange, raw: Buffer | null): Promise<void> {
+    const { record, wire, context } = exchange;
     const { method, path } = record;
-    const isModels = path === MODELS_PATH;
-    if (!isModels && !wire.serves(path)) refuse(wire, { kind: 'unknown-path', method, path });
-    if (method !== (isModels ? 'GET' : 'POST')) refuse(wire, { kind: 'wrong-method', method, path });
-    if (raw === null) refuse(wire, { kind: 'too-large' });
-    if (isModels) {
-      reply(exchange, listModels());
+    const models = MODEL_LISTS.get(path)?.list;
+    if (!models && !wire.serves(path)) refuse(exchange, { kind: 'unknown-path', method, path });
+    if (method !== (models ? 'GET' : 'POST')) refuse(exchange, { kind: 'wrong-method', method, path });
+    if (raw === null) refuse(exchange, { kind: 'too-large' });
+    if (models) {
+      const body = `${JSON.stringify(models.body(BEHAVIOURS.map(({ example }) => example)), null, 2)}\n`;
+      reply(exchange, { status: 200, headers: { 'content-type': 'application/json' }, body });
       return;
     }
-    const body = parseJson(wire, raw);
+    const body = parseJson(exchange, raw);
     if (raw.length <= MAX_KEPT_BODY) record.body = body;
-    const asked = wire.read(body, path);
+    const asked = await wire.read(body, { ...context, raw }); // the exchange itself keeps no body
     record.model = asked.model;
-    const completion = prepareCompletion(wire, asked, body, recordings);
+    const completion = prepareCompletion(wire, asked, body, context, recordings);
     if (completion.kind === 'script' && completion.billed) {
       record.usage = { prompt_tokens: asked.promptTokens, completion_tokens: 0 };
     }
@@ -101,8 +113,10 @@ export async function startMock(options: MockOptions = {}): Promise<MockServer> 
     server.listen(port, host, resolve);
   });
   const { port: taken } = server.address() as AddressInfo;
+  const origin = `http://${host.includes(':') ? `[${host}]` : host}:${taken}`;
   return {
-    url: `http://${host.includes(':') ? `[${host}]` : host}:${taken}/v1`,
+    origin,
+    url: `${origin}/v1`,
     port: taken,
     journal,
     close() {
@@ -156,23 +170,16 @@ function reply({ record, response, wire }: Exchange, { status, headers, body }: 
   response.end(bytes);
 }
 
-function refuse(wire: Wire, cause: RefusalCause): never {
-  throw new Refused(wire.refuse(cause));
+function refuse({ wire, context }: Exchange, cause: RefusalCause): never {
+  throw new Refused(wire.refuse(cause, context));
 }
 
-function parseJson(wire: Wire, raw: Buffer): unknown {
+function parseJson(exchange: Exchange, raw: Buffer): unknown {
   try {
     return JSON.parse(raw.toString());
   } catch {
-    return refuse(wire, { kind: 'malformed-json' });
+    return refuse(exchange, { kind: 'malformed-json' });
   }
-}
-
-function listModels(): HttpReply {
-  const created = 1_735_689_600;
-  const data = BEHAVIOURS.map(({ example }) => ({ id: example, object: 'model', created, owned_by: 'millrace-mock' }));
-  const body = `${JSON.stringify({ object: 'list', data }, null, 2)}\n`;
-  return { status: 200, headers: { 'content-type': 'application/json' }, body };
 }
 
 function serveJournal(request: IncomingMessage, response: ServerResponse, journal: Journal): void {

@@ -1,7 +1,9 @@
 // The contract between what the mock says and the wire it says it on. A new wire is one object of type `Wire`.
-// Types only; knows no vendor and no HTTP server.
-import type { Answer, Piece, Tokens } from './answer.ts';
+// Knows no vendor and no HTTP server.
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Answer, Choice, Piece, Tokens } from './answer.ts';
 import type { Plan } from './plan.ts';
+import type { PromptCache } from './prompt-cache.ts';
 import type { JsonSchema } from './schema.ts';
 
 /** A request, reduced to what decides an answer. */
@@ -20,6 +22,18 @@ export interface Asked {
   stops: string[];
   choices: number;
   promptTokens: number;
+}
+
+/** What a wire may look at besides the parsed body: some put the model into the path, the key into a header. */
+export interface RequestContext {
+  method: string;
+  /** Without the query. */
+  path: string;
+  query: URLSearchParams;
+  headers: IncomingHttpHeaders;
+  /** The body as it came, for `read` alone: signatures are made over it. */
+  raw: Buffer;
+  promptCache: PromptCache;
 }
 
 /** Why a request gets no completion. The wire knows status, headers and body of each. */
@@ -49,20 +63,29 @@ export class Refused extends Error {
   }
 }
 
-/** Writes one answer in the wire's own framing. Stateless but for the ids it made up. */
+/** A piece of a body: text where the wire is text. Empty text means that nothing is sent. */
+export type Bytes = string | Buffer;
+
+/**
+ * Writes one answer in the wire's own framing. Asked in the order of the answer, once for each part: a wire that opens and closes
+ * blocks may remember where it is.
+ */
 export interface Framer {
   contentType: string;
-  open(choice: number): string;
-  piece(choice: number, piece: Piece): string;
-  /** `tokens` is set on the last choice, for wires that report usage there. `reason` null: none is given. */
-  finish(choice: number, reason: Answer['choices'][number]['finish'], tokens: Tokens | null): string;
-  /** Usage in a frame of its own; '' where none is due. */
-  usage(tokens: Tokens): string;
-  endMarker(): string;
+  open(choice: number): Bytes;
+  piece(choice: number, piece: Piece): Bytes;
+  /**
+   * `tokens` is set on the last choice, for wires that report usage there. `reason` null: none is given. `stop` is the stop sequence
+   * that ended the answer.
+   */
+  finish(choice: number, reason: Choice['finish'], tokens: Tokens | null, stop: string | null): Bytes;
+  /** Usage in a frame of its own. */
+  usage(tokens: Tokens): Bytes;
+  endMarker(): Bytes;
   /** The failure that some servers report inside a stream that began with 200. */
-  error(): string;
-  garbage(): string;
-  comment: string;
+  error(): Bytes;
+  garbage(): Bytes;
+  comment: Bytes;
   /** The answer as one JSON object, for a request that is not streamed. */
   whole(answer: Answer): string;
 }
@@ -71,10 +94,13 @@ export interface Wire {
   name: string;
   /** Whether a POST to this path (below the base URL's origin) is a request for a completion. */
   serves(path: string): boolean;
-  /** Strict, as the API is. Throws `Refused`. */
-  read(body: unknown, path: string): Asked;
-  framer(asked: Asked, body: unknown, plan: Plan): Framer;
-  refuse(cause: RefusalCause): HttpReply;
+  /** Strict, as the API is, about credentials too. Throws or rejects with `Refused`. A promise, because signatures take one to verify. */
+  read(body: unknown, context: RequestContext): Asked | Promise<Asked>;
+  framer(asked: Asked, body: unknown, plan: Plan, context: RequestContext): Framer;
+  /** `context`: the request that is refused. Some say no to a stream in a stream. */
+  refuse(cause: RefusalCause, context: RequestContext): HttpReply;
   /** Headers that the API sends with every response. */
   headers(requestId: string): Record<string, string>;
+  /** How a GET lists the models, where this wire has a path of its own for that. */
+  models?(): { path: string; body(names: string[]): unknown };
 }

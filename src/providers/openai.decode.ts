@@ -6,8 +6,9 @@ import { GatewayError } from '../core/errors.ts';
 import type { FinishReason, Usage } from '../core/events.ts';
 import { createSseParser } from '../core/sse.ts';
 import { type Calls, createCalls, textOf, type WireCall } from './openai.calls.ts';
+import { createDetails, type Details, type WireDetail } from './openai.details.ts';
 import { streamFault } from './openai.fault.ts';
-import { createShape } from './openai.shape.ts';
+import { createShape, type ShapeHoles } from './shape.ts';
 
 // What is read of a chunk. Everything is optional and of unsure type: vendors leave out, null and empty each of these.
 interface Chunk {
@@ -31,7 +32,7 @@ interface Delta {
   refusal?: string | null;
   reasoning_content?: string | null;
   reasoning?: string | null;
-  reasoning_details?: { type?: string; text?: string | null; summary?: string | null }[] | null;
+  reasoning_details?: WireDetail[] | null;
   tool_calls?: WireCall[] | null;
   function_call?: WireCall['function'];
 }
@@ -47,6 +48,7 @@ interface WireUsage {
 
 interface ChoiceState {
   calls: Calls;
+  details: Details;
   finish: FinishReason | undefined;
   refused: boolean;
   streamed: boolean;
@@ -64,6 +66,12 @@ const FINISH = new Map<string, FinishReason>([
   ['content_filter', 'content-filter'],
 ]);
 
+/** Where the token stands in a chunk. The padding keeps a listener from telling tokens by their size. */
+const HOLES: ShapeHoles = {
+  text: { key: '"content":"', read: (chunk) => chunk.choices[0].delta.content },
+  padding: { key: '"obfuscation":"', read: (chunk) => chunk.obfuscation },
+};
+
 /** How much of a body that is no SSE is kept, to read an error or a whole answer from. */
 const MAX_STRAY = 256 * 1024;
 
@@ -71,7 +79,7 @@ export function createOpenAiDecoder({ emit, raw, choices: expected }: DecoderOpt
   const choices: ChoiceState[] = [];
   let ended = false;
   let stray = '';
-  const shape = createShape();
+  const shape = createShape(HOLES);
   let wholeMessage = false; // the current frame gave its content as a whole message
 
   function terminal(event: Parameters<typeof emit>[0] & { type: 'done' | 'error' }): void {
@@ -84,7 +92,9 @@ export function createOpenAiDecoder({ emit, raw, choices: expected }: DecoderOpt
   function choiceAt(index: number): ChoiceState {
     let state = choices[index];
     if (!state) {
-      state = { calls: createCalls(emit, index || undefined), finish: undefined, refused: false, streamed: false };
+      const choice = index || undefined;
+      const [calls, details] = [createCalls(emit, choice), createDetails(emit, choice)];
+      state = { calls, details, finish: undefined, refused: false, streamed: false };
       choices[index] = state;
     }
     return state;
@@ -177,7 +187,8 @@ export function createOpenAiDecoder({ emit, raw, choices: expected }: DecoderOpt
   }
 
   function readDelta(delta: Delta, state: ChoiceState, choice: number | undefined): void {
-    const thought = textOf(delta.reasoning_content) || textOf(delta.reasoning) || detailsText(delta.reasoning_details);
+    const detailed = Array.isArray(delta.reasoning_details) ? state.details.add(delta.reasoning_details) : '';
+    const thought = textOf(delta.reasoning_content) || textOf(delta.reasoning) || detailed;
     if (thought !== '') emit({ type: 'reasoning', text: thought, choice });
     if (typeof delta.content === 'string') {
       if (delta.content !== '') emit({ type: 'token', text: delta.content, choice });
@@ -209,6 +220,7 @@ export function createOpenAiDecoder({ emit, raw, choices: expected }: DecoderOpt
       return;
     }
     state.finish = FINISH.get(reason) ?? 'other';
+    state.details.give();
     giveCalls(state);
   }
 
@@ -342,11 +354,4 @@ function asStreamed(completion: Chunk): object {
 
 function count(value: unknown): number {
   return typeof value === 'number' && value > 0 && Number.isFinite(value) ? Math.floor(value) : 0;
-}
-
-function detailsText(details: Delta['reasoning_details']): string {
-  if (!Array.isArray(details)) return '';
-  let text = '';
-  for (const detail of details) text += textOf(detail?.text) || textOf(detail?.summary);
-  return text;
 }

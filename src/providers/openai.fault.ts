@@ -2,6 +2,7 @@
 // object inside one. Knows this wire's error shapes; no HTTP, no stream.
 // https://platform.openai.com/docs/guides/error-codes
 import { type ErrorCode, GatewayError } from '../core/errors.ts';
+import { codeOfStatus, isTooLong, retryAfterSeconds } from './refusal.ts';
 
 interface WireError {
   message: string;
@@ -32,23 +33,15 @@ export function streamFault(error: unknown): GatewayError {
   return new GatewayError(code, `The provider reported an error: ${read.message || textOf(error) || 'no message'}`);
 }
 
-/** Vendors without the code say it in words; these are the words of a dozen of them. */
-const TOO_LONG =
-  /context (length|window|size)|maximum (context|prompt length)|(too many|maximum number of) (input )?tokens|prompt is too long/i;
-
 function codeFor(status: number, { code, type, message }: WireError): ErrorCode {
   if (code === 'context_length_exceeded') return code;
   // Before any message is read: what a rate limit says of tokens is not about the prompt's length.
   if (status === 429 || code === 'rate_limit_exceeded' || type === 'insufficient_quota') return 'upstream_rate_limited';
-  if (TOO_LONG.test(message)) return 'context_length_exceeded';
+  if (isTooLong(message)) return 'context_length_exceeded';
   if (code === 'content_filter' || code === 'content_policy_violation') return 'content_filtered';
-  if (status === 401 || status === 402 || status === 403 || code === 'invalid_api_key') return 'upstream_auth';
-  if (code === 'model_not_found' || status === 404) return 'model_not_found';
-  if (status === 413) return 'request_too_large';
-  if (status === 408 || status === 504) return 'upstream_timeout';
-  if (status >= 500) return 'upstream_unavailable';
-  if (status >= 400) return 'invalid_request';
-  return 'upstream_protocol'; // a redirect or another answer that this API never gives
+  if (code === 'invalid_api_key') return 'upstream_auth';
+  const byStatus = codeOfStatus(status);
+  return code === 'model_not_found' && byStatus !== 'upstream_auth' ? code : byStatus;
 }
 
 function readError(error: unknown): WireError {
@@ -80,16 +73,4 @@ function readError(error: unknown): WireError {
 
 function textOf(error: unknown): string {
   return (typeof error === 'string' ? error : JSON.stringify(error)).trim().slice(0, 300);
-}
-
-/** Seconds, from `retry-after-ms`, or `retry-after` in seconds or as a date. Undefined when absent or unreadable. */
-function retryAfterSeconds(headers: Record<string, string>): number | undefined {
-  const ms = Number(headers['retry-after-ms']);
-  if (headers['retry-after-ms'] && ms >= 0) return Math.ceil(ms / 1000);
-  const value = headers['retry-after'];
-  if (!value) return undefined;
-  const seconds = Number(value);
-  if (!Number.isNaN(seconds)) return seconds >= 0 ? Math.ceil(seconds) : undefined;
-  const date = Date.parse(value);
-  return Number.isNaN(date) ? undefined : Math.max(0, Math.ceil((date - Date.now()) / 1000));
 }

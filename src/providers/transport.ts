@@ -1,19 +1,15 @@
 // The way out: one pooled HTTP client for every provider, whose response bodies are pushed to a sink as they are read.
-// Knows sockets, phases and compression; knows no wire, no JSON, no retry. undici's dispatch handlers are used directly
-// because a web stream or an SDK's iterator costs five times what the rest of a token does (docs/ARCHITECTURE.md).
+// Knows phases and faults; knows no wire, no JSON, no retry. undici's dispatch handlers are used directly because a web
+// stream or an SDK's iterator costs five times what the rest of a token does (docs/ARCHITECTURE.md).
 // https://undici.nodejs.org/#/docs/api/Dispatcher?id=dispatcherdispatchoptions-handler
-import type { Socket } from 'node:net';
-import {
-  constants,
-  createBrotliDecompress,
-  createGunzip,
-  createInflate,
-  createZstdDecompress,
-  type Gunzip,
-} from 'node:zlib';
-import { Agent, buildConnector, type Dispatcher } from 'undici';
-import type { BodySink, SendContext, UpstreamResponse } from '../core/contracts.ts';
+import { validateHeaderName, validateHeaderValue } from 'node:http';
+import type { SendContext, UpstreamResponse } from '../core/contracts.ts';
 import { GatewayError } from '../core/errors.ts';
+import { type Body, createBody } from './transport.body.ts';
+import { createConnector, refusedByProxy } from './transport.connect.ts';
+import type { Flow, Handler, Message } from './transport.http1.ts';
+import { type Connection, createPool, type Pool, type Waiter } from './transport.pool.ts';
+import { type ProxyAddress, proxyFor } from './transport.proxy.ts';
 
 export interface Transport {
   /** Resolves when response headers are here, whatever the status. Rejects with a GatewayError, or the signal's reason. */
@@ -30,35 +26,47 @@ export interface TransportRequest {
 }
 
 export interface TransportOptions {
-  /** Sockets per origin; null for no bound. A stream holds one for as long as it runs. */
+  /** Sockets per origin; null for no bound. Over HTTP/1.1 a stream holds one for as long as it runs. */
   connections?: number | null;
+  /** Milliseconds that an idle socket is kept. Default 30 000. */
+  keepAlive?: number;
+  /** A proxy's address, or false for none. Without it the environment says: HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY. */
+  proxy?: string | false;
+  /** Authorities to be trusted beside those that Node trusts, as PEM text. */
+  ca?: string;
+  /** Offer HTTP/2 to https origins. Default true (docs/decisions/2026-11-22-http2-to-providers.md). */
+  http2?: boolean;
+  /** Where the usual proxy variables are read. Default: the process's. */
+  env?: Record<string, string | undefined>;
 }
 
-/** A dispatch under way, as far as its socket goes: what a cancel while connecting must destroy. */
-interface Opening {
-  socket: Socket | undefined;
-  sent: boolean;
+/** Where requests to one origin go: through which proxy, on which connections. */
+interface Route {
+  pool: Pool;
+  /** Set where the proxy is handed the request itself, rather than asked for a tunnel. */
+  forwarder: ProxyAddress | undefined;
 }
 
 export function createTransport(options: TransportOptions = {}): Transport {
-  // undici connects inside `dispatch`, so the request that asked is the one on the stack. Known here so that a cancel in
-  // this phase closes the half-open socket at once rather than leaving it to finish its handshake for nobody.
-  let opening: Opening | undefined;
-  const connect = buildConnector({ timeout: 0, allowH2: false });
-  const agent = new Agent({
-    connections: options.connections ?? null,
-    pipelining: 1,
-    headersTimeout: 0, // waits are bounded by the attempt's own watchdog, which knows the phases
-    bodyTimeout: 0,
-    keepAliveTimeout: 30_000,
-    allowH2: false,
-    connect(connectOptions, callback) {
-      // The connector returns the socket it opens; undici's types do not say so.
-      const socket = connect(connectOptions, callback) as unknown as Socket | undefined;
-      if (opening !== undefined) opening.socket = socket;
-      return socket;
-    },
-  });
+  const { connections = null, keepAlive = 30_000, proxy, http2 = true, env = process.env } = options;
+  const connectTo = createConnector({ ca: options.ca, http2 });
+  const routes = new Map<string, Route>();
+
+  function routeTo(url: URL, host: string): Route {
+    const key = `${url.origin} ${host}`;
+    let route = routes.get(key);
+    if (!route) {
+      const through = proxyFor(url, { proxy, env });
+      const secure = url.protocol === 'https:';
+      const connect = connectTo({ url, host, proxy: through });
+      route = {
+        pool: createPool({ origin: url.origin, connect, connections, keepAlive, http2: http2 && secure }),
+        forwarder: secure ? undefined : through,
+      };
+      routes.set(key, route);
+    }
+    return route;
+  }
 
   function open(request: TransportRequest, { signal, onSent }: SendContext): Promise<UpstreamResponse> {
     return new Promise((resolve, reject) => {
@@ -66,165 +74,98 @@ export function createTransport(options: TransportOptions = {}): Transport {
         reject(signal.reason);
         return;
       }
-      const url = new URL(request.url);
-      const mine: Opening = { socket: undefined, sent: false };
-      let controller: Dispatcher.DispatchController | undefined;
+      const { route, message } = prepare(request);
+      const { pool } = route;
+      let flow: Flow | undefined;
       let body: Body | undefined;
+      let connection: Connection | undefined;
+      let readBefore: number | undefined; // bytes of the connection when the message went out
+      let refused = false;
+      let leave = () => {};
 
       const onAbort = () => {
+        leave();
         body?.abort();
-        controller?.abort(signal.reason);
-        if (!mine.sent) mine.socket?.destroy(new Error('the client left')); // with an error: undici then drops what waits for it
+        flow?.abort(signal.reason);
+        // Nothing came on a shared connection since: it may be dead, and the next request would wait as long in vain.
+        if (connection?.line.shared && readBefore === connection.socket.bytesRead) pool.retire(connection);
         reject(signal.reason);
       };
       signal.addEventListener('abort', onAbort, { once: true });
       const release = () => signal.removeEventListener('abort', onAbort);
-
-      opening = mine;
-      try {
-        agent.dispatch(
-          {
-            origin: url.origin,
-            path: url.pathname + url.search,
-            method: request.method as Dispatcher.HttpMethod,
-            headers: request.headers,
-            body: request.body,
-          },
-          {
-            onRequestStart(started) {
-              controller = started;
-              mine.sent = true;
-              if (signal.aborted) started.abort(signal.reason);
-              else onSent();
-            },
-            onResponseStart(started, status, headers) {
-              if (status < 200) return; // informational
-              body = createBody(started, flatten(headers), release);
-              resolve(body.response(status));
-            },
-            onResponseData(_started, chunk) {
-              body?.data(chunk);
-            },
-            onResponseEnd() {
-              release();
-              body?.end();
-            },
-            onResponseError(_started, error) {
-              release();
-              const fault = signal.aborted ? signal.reason : connectionFault(error, mine.sent, body !== undefined);
-              if (body) body.error(fault);
-              else reject(fault);
-            },
-          },
-        );
-      } catch (error) {
+      const fail = (error: Error) => {
         release();
-        reject(new GatewayError('internal', 'The request to the provider could not be built.', { cause: error }));
-      } finally {
-        opening = undefined;
-      }
+        const fault = signal.aborted ? signal.reason : faultOf(error, readBefore !== undefined, body !== undefined);
+        if (body) body.error(fault);
+        else reject(fault);
+      };
+
+      const handler: Handler = {
+        onRequestStart(started) {
+          flow = started;
+          const first = readBefore === undefined;
+          readBefore = connection!.socket.bytesRead;
+          if (signal.aborted) started.abort(signal.reason);
+          else if (first) onSent();
+        },
+        onResponseStart(started, status, headers) {
+          if (status < 200) return; // informational
+          if (status === 407 && route.forwarder) {
+            started.abort(refusedByProxy(status));
+            return;
+          }
+          body = createBody(started, flatten(headers), release);
+          resolve(body.response(status));
+        },
+        onResponseData(_started, chunk) {
+          body?.data(chunk);
+        },
+        onResponseEnd() {
+          release();
+          pool.ended(connection!);
+          body?.end();
+        },
+        onResponseError: (_started, error) => fail(error),
+        onRefused() {
+          if (refused || signal.aborted) fail(new Error('refused'));
+          else leave = pool.wait(waiter);
+          refused = true;
+        },
+      };
+      const waiter: Waiter = {
+        use(given) {
+          connection = given;
+          return given.line.send(message, handler);
+        },
+        fail,
+      };
+      leave = pool.wait(waiter);
     });
   }
 
-  return { open, close: () => agent.close() };
-}
-
-interface Body {
-  response(status: number): UpstreamResponse;
-  data(chunk: Buffer): void;
-  end(): void;
-  error(error: GatewayError): void;
-  abort(): void;
-}
-
-/** Joins undici's callbacks to a sink that is attached a moment later, and undoes a content-encoding nobody asked for. */
-function createBody(
-  controller: Dispatcher.DispatchController,
-  headers: Record<string, string>,
-  release: () => void,
-): Body {
-  let sink: BodySink | undefined;
-  let over = false;
-  let ended: { error?: GatewayError } | undefined; // came before the sink did
-  const inflater = inflaterFor(headers['content-encoding']);
-  controller.pause(); // until a sink is attached
-
-  function finish(error?: GatewayError): void {
-    if (over) return;
-    if (!sink) {
-      ended = { error };
-      return;
+  /** Throws a GatewayError for what cannot be sent. */
+  function prepare({ url: address, method, headers, body }: TransportRequest): { route: Route; message: Message } {
+    try {
+      for (const [name, value] of Object.entries(headers)) {
+        validateHeaderName(name);
+        validateHeaderValue(name, value);
+      }
+      const url = new URL(address);
+      const route = routeTo(url, headers.host ?? url.host);
+      const { forwarder } = route;
+      const login = forwarder?.authorization && { 'proxy-authorization': forwarder.authorization };
+      const path = forwarder ? url.href : url.pathname + url.search;
+      return { route, message: { method, path, headers: { ...headers, ...login }, body } };
+    } catch (cause) {
+      if (cause instanceof GatewayError) throw cause;
+      throw new GatewayError('internal', 'The request to the provider could not be built.', { cause });
     }
-    over = true;
-    if (error) sink.error(error);
-    else sink.end();
-  }
-
-  inflater?.on('data', (chunk: Buffer) => {
-    if (!over) sink?.data(chunk);
-  });
-  inflater?.on('drain', () => controller.resume());
-  inflater?.on('end', () => finish());
-  inflater?.on('error', (cause) => {
-    controller.abort(cause);
-    finish(
-      new GatewayError('upstream_protocol', 'The provider sent a compressed body that does not decompress.', { cause }),
-    );
-  });
-
-  function abort(): void {
-    if (over) return; // the socket may serve another request by now
-    over = true;
-    release();
-    inflater?.destroy();
-    controller.abort(new Error('closed by Millrace'));
   }
 
   return {
-    response: (status) => ({
-      status,
-      headers,
-      start(to) {
-        sink = to;
-        if (ended && (ended.error || !inflater)) finish(ended.error);
-        else controller.resume();
-      },
-      pause: () => (inflater ? inflater.pause() : controller.pause()),
-      resume: () => (inflater ? inflater.resume() : controller.resume()),
-      abort,
-    }),
-    data(chunk) {
-      if (over) return;
-      if (!inflater) sink?.data(chunk);
-      else if (!inflater.write(chunk)) controller.pause();
-    },
-    end() {
-      if (inflater) inflater.end();
-      else finish();
-    },
-    error: finish,
-    abort: () => {
-      over = true;
-      inflater?.destroy();
-    },
+    open,
+    close: async () => void (await Promise.all([...routes.values()].map(({ pool }) => pool.close()))),
   };
-}
-
-function inflaterFor(encoding: string | undefined): Gunzip | undefined {
-  const gzip = { finishFlush: constants.Z_SYNC_FLUSH };
-  switch (encoding?.trim().toLowerCase()) {
-    case 'gzip':
-    case 'x-gzip':
-      return createGunzip(gzip);
-    case 'deflate':
-      return createInflate(gzip);
-    case 'br':
-      return createBrotliDecompress();
-    case 'zstd':
-      return createZstdDecompress();
-    default:
-      return undefined;
-  }
 }
 
 function flatten(headers: Record<string, string | string[] | undefined>): Record<string, string> {
@@ -235,7 +176,8 @@ function flatten(headers: Record<string, string | string[] | undefined>): Record
   return flat;
 }
 
-function connectionFault(cause: Error & { code?: string }, sent: boolean, answered: boolean): GatewayError {
+function faultOf(cause: Error & { code?: string }, sent: boolean, answered: boolean): GatewayError {
+  if (cause instanceof GatewayError) return cause;
   const code = cause.code ? ` (${cause.code})` : '';
   return answered
     ? new GatewayError(

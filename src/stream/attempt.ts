@@ -14,6 +14,8 @@ export interface AttemptOptions {
   target: Target;
   number: number;
   chat: ChatRequest;
+  /** The client's own fields for this target's wire. */
+  vendor: Record<string, unknown> | undefined;
   session: Session;
   meter: Meter;
   timeouts: Timeouts;
@@ -30,6 +32,8 @@ export interface Outcome extends Reading {
   terminal: Terminal | undefined;
   /** Content reached the session: nobody can take over. */
   started: boolean;
+  /** The request went out to the provider. */
+  sent: boolean;
   first_token_ms: number | null;
   text: string;
 }
@@ -100,7 +104,9 @@ export function startAttempt(options: AttemptOptions): Attempt {
     if (controller.signal.aborted) return;
     const watching = createWatchdog(timeouts, fail);
     watchdog = watching;
-    const answer = await provider.send(provider.request(chat, target.model), {
+    const { body, dropped } = provider.request(chat, target.model, options.vendor);
+    session.meta.dropped = dropped;
+    const answer = await provider.send(body, {
       signal: controller.signal,
       onSent() {
         sent = true;
@@ -180,6 +186,7 @@ export function startAttempt(options: AttemptOptions): Attempt {
       ...reading,
       terminal: left ? undefined : terminal,
       started: pump?.started() ?? false,
+      sent,
       first_token_ms,
       text: meter.text(),
     };

@@ -85,6 +85,7 @@ export function createMeter(options: {
           append(event.name ? event.name + event.arguments : event.arguments);
           return;
         case 'tool-call':
+        case 'reasoning-detail':
           return; // its deltas were counted
         default:
           event satisfies never;

@@ -54,6 +54,7 @@ export function createPump({ provider, choices, response, session, meter, watchd
     switch (event.type) {
       case 'token':
       case 'reasoning':
+      case 'reasoning-detail':
       case 'tool-call-delta':
       case 'tool-call':
         if (!started) start();

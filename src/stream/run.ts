@@ -165,8 +165,7 @@ export function createRunner(deps: {
 
   function begin(request: RunRequest, session: Session, target: Target, number: number, arrivedAt: number): Attempt {
     const { parsed, plan, log } = request;
-    const extra = parsed.vendor?.[target.provider.wire];
-    const chat = extra ? { ...parsed.chat, ...extra } : parsed.chat;
+    const { chat } = parsed;
     const meter = createMeter({
       chat,
       model: target.model,
@@ -178,6 +177,7 @@ export function createRunner(deps: {
       target,
       number,
       chat,
+      vendor: parsed.vendor?.[target.provider.wire],
       session,
       meter,
       timeouts: plan.timeouts,
@@ -221,7 +221,7 @@ function* schedule(plan: Plan, last: () => Outcome | undefined): Generator<{ tar
         wait:
           retry === 0 ? 0 : Math.max(Math.min(asked, MAX_WAIT), Math.random() * Math.min(250 * 2 ** retry, MAX_WAIT)),
       };
-      if (!movesOn(failureOf(last()))) return;
+      if (!movesOn(last())) return;
     }
   }
 }
@@ -232,8 +232,12 @@ function failureOf(outcome: Outcome | undefined): GatewayError | undefined {
   return outcome?.terminal?.type === 'error' ? outcome.terminal.error : undefined;
 }
 
-function movesOn(error: GatewayError | undefined): boolean {
-  return error !== undefined && (error.code.startsWith('upstream_') || error.code === 'model_not_found');
+/** A refusal before anything was sent says what this target's wire cannot do; the next one's may. */
+function movesOn(outcome: Outcome | undefined): boolean {
+  const error = failureOf(outcome);
+  if (error === undefined) return false;
+  if (error.code === 'invalid_request') return !outcome!.sent;
+  return error.code.startsWith('upstream_') || error.code === 'model_not_found';
 }
 
 function endingOf(

@@ -65,9 +65,17 @@ function reject(exchange: Exchange, error: GatewayError, body: unknown): void {
   exchange.reply(error.status, body, headers);
 }
 
+/** What a header takes, and no more of it than a proxy lets through. A field's name is the client's own, so it may be anything. */
+const MAX_DROPPED = 1000;
+
+function headersOf({ streamId, dropped }: StreamMeta): Record<string, string> {
+  const names = dropped.map((name) => name.replace(/[^\w.[\]-]/g, '?')).join(', ');
+  return { 'millrace-stream-id': streamId, ...(names && { 'millrace-dropped': names.slice(0, MAX_DROPPED) }) };
+}
+
 function createBase({ id, model, exchange }: SessionOptions, drop: () => void) {
   const base: Base = {
-    meta: { streamId: id, model, provider: '', created: Math.floor(Date.now() / 1000) },
+    meta: { streamId: id, model, provider: '', created: Math.floor(Date.now() / 1000), dropped: [] },
     gone: false,
     ended: false,
   };
@@ -149,7 +157,7 @@ export function createStreamedSession(options: SessionOptions, encoder: Encoder)
     begin() {
       if (committed || base.gone) return;
       committed = true;
-      exchange.open(options.id);
+      exchange.open(headersOf(base.meta));
       writtenAt = performance.now();
       pending = encoder.start(base.meta) + pending;
       beat();
@@ -218,7 +226,7 @@ export function createWholeSession(options: SessionOptions, collector: Collector
       if (base.gone || base.ended) return;
       base.ended = true;
       if (ending.type === 'error') reject(exchange, ending.error, options.fault(ending.error, ending));
-      else exchange.reply(200, collector.result(ending, base.meta), { 'millrace-stream-id': options.id });
+      else exchange.reply(200, collector.result(ending, base.meta), headersOf(base.meta));
     },
   };
 }

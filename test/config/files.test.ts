@@ -35,12 +35,13 @@ test('the example config is right when its commented parts are switched on', () 
   const text = read('millrace.example.yaml')
     .replace(/^keys: \[\]/m, 'keys:')
     .replaceAll(/^#( {2}- | {4}\w)/gm, ' $1')
-    .replaceAll(/^ {2}# (?=openai:|azure:| {2}\w)/gm, '  ');
+    .replaceAll(/^ {2}# (?=[a-z]+:| {2}[\w#])/gm, '  ');
   expect(parseDocument(text).errors).toEqual([]);
-  const env = { OPENAI_API_KEY: 'a', AZURE_OPENAI_API_KEY: 'b' };
+  const env = { OPENAI_API_KEY: 'a', AZURE_OPENAI_API_KEY: 'b', ANTHROPIC_API_KEY: 'c', AWS_BEARER_TOKEN_BEDROCK: 'd' };
   const result = checkText(text, { file: 'example', source: null, env });
   if (!result.ok) throw new Error(formatProblems(result.problems));
-  expect(Object.keys(result.config.providers)).toEqual(['mock', 'ollama', 'openai', 'azure', 'in-house']);
+  const names = ['mock', 'mock-anthropic', 'mock-2', 'ollama', 'openai', 'azure', 'anthropic', 'bedrock', 'vertex'];
+  expect(Object.keys(result.config.providers)).toEqual([...names, 'in-house']);
   expect(result.config.keys).toHaveLength(1);
 });
 
@@ -84,13 +85,16 @@ test('.env.example names the variable of every vendor, and loads as it is', asyn
 
 test('every vendor makes a valid provider out of its name and a key', () => {
   const vendor = z.strictObject({
-    wire: z.enum(['openai', 'mock']),
+    wire: z.enum(['openai', 'openai-responses', 'anthropic', 'gemini', 'bedrock', 'mock']),
     baseUrl: z.url().optional(),
     example: z.url().optional(),
     env: z
       .string()
       .regex(/^[A-Z_]+$/)
       .optional(),
+    keyless: z.boolean().optional(),
+    needs: z.record(z.string(), z.array(z.string())).optional(),
+    takes: z.record(z.string(), z.array(z.string())).optional(),
     docs: z.string(),
     options: z.record(z.string(), z.unknown()),
   });
@@ -100,11 +104,14 @@ test('every vendor makes a valid provider out of its name and a key', () => {
     const result = checkText(`providers: { ${name}: { ${baseUrl} } }`, {
       file: name,
       source: null,
-      env: facts.env === undefined ? {} : { [facts.env]: 'key' },
+      env: {
+        ...(facts.env && { [facts.env]: 'key' }),
+        ...Object.fromEntries(Object.values(facts.needs ?? {}).map(([variable]) => [variable!, 'there'])),
+      },
     });
     if (!result.ok) throw new Error(formatProblems(result.problems));
     const provider = result.config.providers[name]!;
-    if (provider.wire === 'openai')
+    if (provider.wire !== 'mock')
       expect(provider).toMatchObject({ ...facts.options, ...(facts.env && { apiKey: 'key' }) });
   }
 });

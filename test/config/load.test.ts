@@ -24,6 +24,8 @@ function problemsOf(text: string, env: Environment = {}): ConfigProblem[] {
 
 const messagesOf = (text: string, env: Environment = {}) => formatProblems(problemsOf(text, env)).split('\n');
 
+const MOCKS = ['mock', 'mock-anthropic', 'mock-gemini', 'mock-responses', 'mock-bedrock'];
+
 test('without a file there are the mock and each vendor whose key is set', async () => {
   const result = await loadConfig({
     cwd: folderWith(),
@@ -31,7 +33,7 @@ test('without a file there are the mock and each vendor whose key is set', async
   });
   if (!result.ok) throw new Error(formatProblems(result.problems));
   expect(result.source).toBeNull();
-  expect(Object.keys(result.config.providers)).toEqual(['mock', 'openai', 'mistral']);
+  expect(Object.keys(result.config.providers)).toEqual([...MOCKS, 'openai', 'openai-responses', 'mistral']);
   expect(result.config.providers.openai).toMatchObject({
     wire: 'openai',
     baseUrl: 'https://api.openai.com/v1',
@@ -44,6 +46,20 @@ test('without a file there are the mock and each vendor whose key is set', async
 test('a key that alone cannot switch its vendor on is a warning that says what is missing', async () => {
   const result = await loadConfig({ cwd: folderWith(), env: { AZURE_OPENAI_API_KEY: 'k' } });
   expect(result).toMatchObject({ ok: true, warnings: [expect.stringContaining('azure also needs a baseUrl')] });
+  const bedrock = await loadConfig({ cwd: folderWith(), env: { AWS_BEARER_TOKEN_BEDROCK: 'k' } });
+  expect(bedrock).toMatchObject({ ok: true, warnings: [expect.stringContaining('set AWS_REGION')] });
+});
+
+test('fields of a vendor that usually stand in variables are taken from there', () => {
+  const env = { AWS_DEFAULT_REGION: 'eu-west-1', AWS_ACCESS_KEY_ID: 'id', AWS_SECRET_ACCESS_KEY: 'secret' };
+  const { providers } = configOf('providers: { bedrock: {} }', env);
+  expect(providers.bedrock).toMatchObject({ region: 'eu-west-1', accessKeyId: 'id', secretAccessKey: 'secret' });
+  expect(configOf('providers: { bedrock: { region: us-east-1 } }', env).providers.bedrock).toMatchObject({
+    region: 'us-east-1',
+  });
+  expect(messagesOf('providers:\n  bedrock: {}')).toEqual([
+    'millrace.yaml:2:3  providers.bedrock.region: is missing; write it here, or set AWS_REGION',
+  ]);
 });
 
 test('the file is the one asked for, then MILLRACE_CONFIG, then millrace.yaml', async () => {
@@ -145,7 +161,7 @@ prices: { mock/echo: { input: cheap, output: 1 } }
     'millrace.yaml:4:15  log.level: found "warm"; expected "trace" or "debug" or "info" or "warn" or "error" or "silent". Did you mean "warn"?',
     'millrace.yaml:4:30  log.content: found "yes please"; expected true or false',
     'millrace.yaml:7:33  providers.openai.baseUrl: found "ftp://x"; expected an address such as https://api.example.com/v1',
-    'millrace.yaml:8:16  providers.odd.wire: found "opnai"; expected "openai" or "mock". Did you mean "openai"?',
+    'millrace.yaml:8:16  providers.odd.wire: found "opnai"; expected "openai" or "openai-responses" or "anthropic" or "gemini" or "bedrock" or "ai-sdk" or "mock". Did you mean "openai"?',
     'millrace.yaml:11:15  models.fast.targets[0]: found "opnai/gpt-5"; there is no provider "opnai". Did you mean "openai"?',
     'millrace.yaml:11:28  models.fast.targets[1]: found "mock"; expected provider/model: there is no "/" in it. Write "mock/" and the name of a model.',
     'millrace.yaml:11:34  models.fast.targets[2]: found "mock/"; expected the name of a model behind the "/"',
@@ -222,7 +238,7 @@ test('a vendor in the file needs its key, unless it runs at home or has another 
   const { providers } = configOf('providers:\n  ollama:\n  mock:\n  openai: { baseUrl: "http://127.0.0.1:1/v1/" }');
   expect(providers.ollama).toMatchObject({ wire: 'openai', baseUrl: 'http://127.0.0.1:11434/v1' });
   expect(providers.openai).toMatchObject({ baseUrl: 'http://127.0.0.1:1/v1' });
-  expect(providers.mock).toEqual({ wire: 'mock' });
+  expect(providers.mock).toEqual({ wire: 'mock', speaks: 'openai' });
 });
 
 test('what is written goes before what is known of a vendor', () => {

@@ -6,7 +6,7 @@ import { GatewayError } from '../../src/core/errors.ts';
 import { type Ending, NO_USAGE, type StreamEvent, type Summary, toolCall } from '../../src/core/events.ts';
 import { native } from '../../src/dialects/native.ts';
 
-const meta = { streamId: 'str_1', model: 'fast', provider: 'openai', created: 1_700_000_000 };
+const meta = { streamId: 'str_1', model: 'fast', provider: 'openai', created: 1_700_000_000, dropped: [] };
 const summary: Summary = {
   usage: { ...NO_USAGE, input_tokens: 19, output_tokens: 42, reasoning_tokens: 8 },
   cost_usd: 0.000123,
@@ -34,7 +34,11 @@ function read(text: string) {
 test('a stream with everything in it, byte for byte', () => {
   const events: StreamEvent[] = [
     { type: 'reasoning', text: 'Hm.' },
-    { type: 'reasoning', text: ' So.', signature: 'c2ln' },
+    { type: 'reasoning', text: ' So.' },
+    {
+      type: 'reasoning-detail',
+      detail: { type: 'reasoning.text', text: 'Hm. So.', signature: 'c2ln', format: 'f-1' },
+    },
     { type: 'token', text: 'Hel' },
     { type: 'token', text: 'lo\n"😀"' },
     { type: 'tool-call-delta', index: 0, id: 'call_1', name: 'get_weather', arguments: '{"ci' },
@@ -58,33 +62,37 @@ data: {"text":"Hm."}
 
 id: 3
 event: reasoning
-data: {"text":" So.","signature":"c2ln"}
+data: {"text":" So."}
 
 id: 4
-event: token
-data: {"text":"Hel"}
+event: reasoning-detail
+data: {"type":"reasoning.text","text":"Hm. So.","signature":"c2ln","format":"f-1"}
 
 id: 5
 event: token
-data: {"text":"lo\\n\\"😀\\""}
+data: {"text":"Hel"}
 
 id: 6
-event: tool-call-delta
-data: {"index":0,"id":"call_1","name":"get_weather","arguments":"{\\"ci"}
+event: token
+data: {"text":"lo\\n\\"😀\\""}
 
 id: 7
 event: tool-call-delta
-data: {"index":0,"arguments":"ty\\":\\"Paris\\"}"}
+data: {"index":0,"id":"call_1","name":"get_weather","arguments":"{\\"ci"}
 
 id: 8
-event: tool-call
-data: {"index":0,"id":"call_1","name":"get_weather","arguments":{"city":"Paris"}}
+event: tool-call-delta
+data: {"index":0,"arguments":"ty\\":\\"Paris\\"}"}
 
 id: 9
 event: tool-call
-data: {"index":1,"id":"call_2","name":"broken","arguments_text":"{\\"a\\":","invalid":true}
+data: {"index":0,"id":"call_1","name":"get_weather","arguments":{"city":"Paris"}}
 
 id: 10
+event: tool-call
+data: {"index":1,"id":"call_2","name":"broken","arguments_text":"{\\"a\\":","invalid":true}
+
+id: 11
 event: done
 data: {"finish_reason":"tool-calls",${usage},${rest}}
 
@@ -178,7 +186,13 @@ test('whatever a model says stays inside its field', () => {
   );
   const event = fc.oneof(
     hostile.map((text): StreamEvent => ({ type: 'token', text })),
-    fc.tuple(hostile, hostile).map(([text, signature]): StreamEvent => ({ type: 'reasoning', text, signature })),
+    hostile.map((text): StreamEvent => ({ type: 'reasoning', text })),
+    fc.tuple(hostile, hostile).map(
+      ([text, signature]): StreamEvent => ({
+        type: 'reasoning-detail',
+        detail: { type: 'reasoning.text', text, signature, format: text },
+      }),
+    ),
     fc
       .tuple(hostile, hostile, hostile)
       .map(([id, name, args]): StreamEvent => ({ type: 'tool-call-delta', index: 0, id, name, arguments: args })),
@@ -204,7 +218,7 @@ test('whatever a model says stays inside its field', () => {
       expect(got.map(({ id }) => id)).toEqual(got.map((_, at) => String(at + 2)));
       events.forEach((event, at) => {
         const { type: _type, ...fields } = event as unknown as Record<string, unknown>;
-        expect(got[at]!.data).toEqual(JSON.parse(JSON.stringify(fields.call ?? fields)));
+        expect(got[at]!.data).toEqual(JSON.parse(JSON.stringify(fields.call ?? fields.detail ?? fields)));
       });
       expect(got.at(-1)!.data.message).toBe(message);
     }),

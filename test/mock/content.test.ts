@@ -52,11 +52,13 @@ test('chunks have the shape that the API gives them', async () => {
   ];
   expect(chunks).toEqual([
     { ...same, choices: choice({ role: 'assistant', content: '', refusal: null }) },
-    { ...same, choices: choice({ content: 'Lorem' }) },
-    { ...same, choices: choice({ content: ' ipsum' }) },
+    { ...same, choices: choice({ content: 'Lorem' }), obfuscation: expect.stringMatching(/^[0-9a-f]{1,16}$/) },
+    { ...same, choices: choice({ content: ' ipsum' }), obfuscation: expect.stringMatching(/^[0-9a-f]{1,16}$/) },
     { ...same, choices: choice({}, 'stop') },
   ]);
   expect(new Set(chunks.map((chunk) => chunk.id)).size).toBe(1);
+  const plain = await post(mock, { ...body('lorem-2'), stream_options: { include_obfuscation: false } });
+  expect(fold(await plain.text()).chunks.filter((chunk) => 'obfuscation' in chunk)).toEqual([]);
 });
 
 test('echo says exactly what the user said, however odd, in more than one delta', async () => {

@@ -9,6 +9,8 @@ import { type MockServer, startMock } from '../../src/mock/server.ts';
 import { body, drain, events, fold, type Json, open, post, send, stream } from './client.ts';
 
 const RECORDED = 'data: {"a":"é"}\n\ndata: [DONE]\n\n';
+/** Two binary frames with line ends in them. */
+const FRAMES = Buffer.from([0, 0, 0, 8, 10, 10, 13, 10, 0, 0, 0, 6, 10, 10]);
 let mock: MockServer;
 let folder: string;
 beforeAll(async () => {
@@ -16,6 +18,7 @@ beforeAll(async () => {
   mkdirSync(join(folder, 'bodies'));
   writeFileSync(join(folder, 'plain.sse'), RECORDED);
   writeFileSync(join(folder, 'raw.bin'), Buffer.from([0, 0, 0, 16, 255, 254]));
+  writeFileSync(join(folder, 'frames.bin'), FRAMES);
   writeFileSync(join(folder, 'bodies', 'below.bin'), '{"whole":true}');
   mock = await startMock({ recordings: ['/nowhere', folder] });
 });
@@ -210,6 +213,14 @@ test('a replay is split, cut by bytes, and given other line ends', async () => {
   const cut = await drain((await open(mock, body('replay-plain+cut-13'))).response);
   expect(cut.complete).toBe(false);
   expect(cut.bytes).toEqual(Buffer.from(RECORDED).subarray(0, 13)); // within the é
+});
+
+test('a recording of binary frames is paced by frames and has no line ends', async () => {
+  for (const model of ['replay-frames', 'replay-frames+crlf+comments', 'replay-frames+rate-1000']) {
+    const response = await post(mock, body(model));
+    expect(Buffer.from(await response.arrayBuffer())).toEqual(FRAMES);
+    expect(mock.journal.list().at(-1)).toMatchObject({ model, tokens_sent: 2 });
+  }
 });
 
 test('a recording that is not there is a model that is not there', async () => {

@@ -45,6 +45,9 @@ function expectWellFormed(event: StreamEvent): void {
     case 'reasoning':
       expect(event.text).toEqual(expect.stringMatching(/./s));
       return;
+    case 'reasoning-detail':
+      expect(event.detail).toMatchObject({ type: expect.stringMatching(/^reasoning\./), format: expect.any(String) });
+      return;
     case 'tool-call-delta':
       expect(event).toMatchObject({ index: expect.any(Number), arguments: expect.any(String) });
       return;

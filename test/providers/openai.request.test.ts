@@ -55,7 +55,7 @@ async function ask(
 ): Promise<Seen> {
   const { url, seen } = await startServer();
   const provider = providerOf({ baseUrl: url + path, ...config });
-  const response = await provider.send(provider.request({ ...chat, ...request } as ChatRequest, model), context());
+  const response = await provider.send(provider.request({ ...chat, ...request } as ChatRequest, model).body, context());
   response.abort();
   expect(seen).toHaveLength(1);
   return seen[0]!;
@@ -153,7 +153,7 @@ describe('the body', () => {
       maxTokensField: 'max_completion_tokens',
       drop: ['user'],
     });
-    expect(provider.request(given, 'm-1')).toEqual({ ...plain, max_completion_tokens: 5 });
+    expect(provider.request(given, 'm-1').body).toEqual({ ...plain, max_completion_tokens: 5 });
   });
 });
 
@@ -229,7 +229,7 @@ describe('the SDK in between', () => {
       response.end('{"error":{"message":"no"}}');
     });
     const provider = providerOf({ baseUrl: `${url}/v1` });
-    const response = await provider.send(provider.request(chat, 'm'), context());
+    const response = await provider.send(provider.request(chat, 'm').body, context());
     expect(response.status).toBe(status);
     expect(response.headers['retry-after']).toBe('0');
     await readAll(response);
@@ -242,7 +242,7 @@ describe('the SDK in between', () => {
       response.end();
     });
     const provider = providerOf({ baseUrl: `${url}/v1`, apiKey: 'sk-1' });
-    const response = await provider.send(provider.request(chat, 'm'), context());
+    const response = await provider.send(provider.request(chat, 'm').body, context());
     response.abort();
     expect(response.status).toBe(307);
     expect(seen).toHaveLength(1);
@@ -258,7 +258,7 @@ describe('the SDK in between', () => {
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     onTestFinished(() => void server.close());
     const provider = providerOf({ baseUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1` });
-    await expect(provider.send(provider.request(chat, 'm'), context())).rejects.toMatchObject({
+    await expect(provider.send(provider.request(chat, 'm').body, context())).rejects.toMatchObject({
       code: 'upstream_unavailable',
     });
     expect(connections).toBe(1);
@@ -272,7 +272,7 @@ describe('the SDK in between', () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'Date', 'performance'] });
     onTestFinished(() => void vi.useRealTimers());
     const provider = providerOf({ baseUrl: `${url}/v1` });
-    const sending = provider.send(provider.request(chat, 'm'), context());
+    const sending = provider.send(provider.request(chat, 'm').body, context());
     await vi.waitUntil(() => held, { interval: 1 });
     await vi.advanceTimersByTimeAsync(7 * 24 * 3600 * 1000);
     held!.end('late');
@@ -293,7 +293,7 @@ describe('the SDK in between', () => {
       controller.abort(reason);
     });
     const provider = providerOf({ baseUrl: `${url}/v1` });
-    await expect(provider.send(provider.request(chat, 'm'), context(controller.signal))).rejects.toBe(reason);
+    await expect(provider.send(provider.request(chat, 'm').body, context(controller.signal))).rejects.toBe(reason);
     await left;
   });
 
@@ -304,7 +304,7 @@ describe('the SDK in between', () => {
       response.end(bytes);
     });
     const provider = providerOf({ baseUrl: `${url}/v1` });
-    const response = await provider.send(provider.request(chat, 'm'), context());
+    const response = await provider.send(provider.request(chat, 'm').body, context());
     expect(await readAll(response, 'latin1')).toBe(bytes.toString('latin1'));
   });
 });

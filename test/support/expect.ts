@@ -28,6 +28,6 @@ export function expectRead(recording: Recording, got: Read): void {
   if (want.finish) expect(got.end.finish).toBe(want.finish);
   for (const kind of ['input', 'output', 'cached', 'cacheWrite', 'reasoning'] as const) {
     const value = want[`usage.${kind}`];
-    if (value !== undefined) expect(got.usage?.[kind] ?? 0, `usage.${kind}`).toBe(value);
+    if (value != null) expect(got.usage?.[kind] ?? 0, `usage.${kind}`).toBe(value);
   }
 }

@@ -1,18 +1,19 @@
 // The recorded provider streams, where they are present beside the checkout, and the ways a body may be cut. Shared by the
 // conformance tests. The recordings are never copied into the project; a clone without them runs on test/fixtures alone.
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
+/** Null: the stream does not say. */
 export interface Expectation {
   text?: string;
   reasoning?: string;
   toolCalls?: { id: string; name: string; args: unknown }[];
   finish?: string | null;
-  'usage.input'?: number;
-  'usage.output'?: number;
-  'usage.cached'?: number;
-  'usage.cacheWrite'?: number;
-  'usage.reasoning'?: number;
+  'usage.input'?: number | null;
+  'usage.output'?: number | null;
+  'usage.cached'?: number | null;
+  'usage.cacheWrite'?: number | null;
+  'usage.reasoning'?: number | null;
 }
 export interface Recording {
   id: string;
@@ -45,12 +46,20 @@ function read(from: string): Recording[] {
   return index.map((entry) => ({ ...entry, body: readFileSync(from + entry.body) }));
 }
 
+/** Our own, by folder. */
+export const fixtureFolders = [
+  fixtures,
+  ...readdirSync(fixtures, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && existsSync(`${fixtures}${entry.name}/index.json`))
+    .map(({ name }) => `${fixtures}${name}/`),
+];
+
 /** Every recording and fixture of a wire. Our fixtures come first and are always there. */
 export function recordingsOf(wire: string): Recording[] {
-  return [...read(fixtures), ...read(folder)].filter((r) => r.wire === wire);
+  return [...fixtureFolders, folder].flatMap(read).filter((r) => r.wire === wire);
 }
 
-export type Chunking = { name: string; cut(body: Buffer): Buffer[] };
+export type Chunking = { name: string; cut(body: Buffer): Buffer[]; text?: boolean };
 
 function lines(body: Buffer, ending: string): Buffer {
   return Buffer.from(body.toString('utf8').replace(/\r\n|\r|\n/g, ending));
@@ -73,6 +82,7 @@ function randomly(body: Buffer, seed: number): Buffer[] {
   return cuts;
 }
 
+/** `text`: the bytes themselves are changed in ways that mean nothing in an event stream, and would break a binary one. */
 export const chunkings: Chunking[] = [
   { name: 'whole', cut: (b) => [b] },
   {
@@ -87,18 +97,20 @@ export const chunkings: Chunking[] = [
   { name: 'three bytes', cut: (b) => every(b, 3) },
   { name: 'random splits', cut: (b) => randomly(b, 7) },
   { name: 'other random splits', cut: (b) => randomly(b, 4242) },
-  { name: 'CRLF', cut: (b) => [lines(b, '\r\n')] },
-  { name: 'CRLF byte by byte', cut: (b) => every(lines(b, '\r\n'), 1) },
-  { name: 'CR', cut: (b) => randomly(lines(b, '\r'), 99) },
-  { name: 'BOM', cut: (b) => every(Buffer.concat([Buffer.from([0xef, 0xbb, 0xbf]), b]), 2) },
+  { name: 'CRLF', text: true, cut: (b) => [lines(b, '\r\n')] },
+  { name: 'CRLF byte by byte', text: true, cut: (b) => every(lines(b, '\r\n'), 1) },
+  { name: 'CR', text: true, cut: (b) => randomly(lines(b, '\r'), 99) },
+  { name: 'BOM', text: true, cut: (b) => every(Buffer.concat([Buffer.from([0xef, 0xbb, 0xbf]), b]), 2) },
   {
     name: 'comments, ids and retries between events',
+    text: true,
     cut: (b) => [
       Buffer.from(lines(b, '\n').toString('utf8').replace(/\n\n/g, '\n\n: keep-alive\n\nretry: 10\nid: x\nfoo: bar\n')),
     ],
   },
   {
     name: 'data without a space, over several lines',
+    text: true,
     cut: (b) => [
       Buffer.from(
         lines(b, '\n')

@@ -3,7 +3,12 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { StreamEvent } from '../../src/core/events.ts';
 import { createOpenAiDecoder } from '../../src/providers/openai.decode.ts';
-import { createShape } from '../../src/providers/openai.shape.ts';
+import { createShape } from '../../src/providers/shape.ts';
+
+const HOLES = {
+  text: { key: '"content":"', read: (chunk: any) => chunk.choices[0].delta.content },
+  padding: { key: '"obfuscation":"', read: (chunk: any) => chunk.obfuscation },
+};
 
 const frame = (json: string) => Buffer.from(`data: ${json}\n\n`);
 const chunk = (content: unknown, around: object = {}) =>
@@ -65,26 +70,47 @@ test('a chunk after others of its shape decodes as it does alone', () => {
 });
 
 test('the second chunk of a shape is not parsed', () => {
-  const shape = createShape();
+  const shape = createShape(HOLES);
   expect(shape.match(chunk('one'))).toBeUndefined();
   shape.learn(chunk('one'), 'one');
   expect(shape.match(chunk('two'))).toBe('two');
-  expect(shape.match(chunk('with "quotes"'))).toBeUndefined();
+  for (const text of ['with "quotes"', 'a\nb', 'back\\', '\\"', '"', '\u0007😀', '\ud83d']) {
+    expect(shape.match(chunk(text)), text).toBe(text);
+  }
+  expect(shape.match(chunk('half').replace('half', 'ha\\x'))).toBeUndefined(); // no escape of JSON
   expect(shape.match(chunk('two', { role: 'assistant' }))).toBeUndefined();
 });
 
 test('a text that also stands elsewhere in its chunk teaches nothing wrong', () => {
-  const shape = createShape();
+  const shape = createShape(HOLES);
   const twice = (a: string, b: string) => `{"echo":{"content":"${a}"},"choices":[{"delta":{"content":"${b}"}}]}`;
   shape.learn(twice('x', 'x'), 'x');
   expect(shape.match(twice('y', 'x'))).toBeUndefined();
 });
 
 test('padding of any length does not hide the shape', () => {
-  const shape = createShape();
+  const shape = createShape(HOLES);
   shape.learn(padChunk('one', 'abc'), 'one');
   expect(shape.match(padChunk('two', ''))).toBe('two');
   expect(shape.match(padChunk('three', 'a longer one'))).toBe('three');
   expect(shape.match(padChunk('four', 'with "quotes"'))).toBeUndefined();
   expect(shape.match(`${padChunk('five', 'x').slice(0, -2)}","error":"no"}`)).toBeUndefined();
+});
+
+test('counters are read, wherever they stand', () => {
+  const shape = createShape({
+    text: { key: '"text":"', read: (frame: any) => frame.delta.text },
+    numbers: [
+      { key: '"sequence_number":', read: (frame: any) => frame.sequence_number },
+      { key: '"tokens":', read: (frame: any) => frame.usage.tokens },
+    ],
+  });
+  const counted = (text: string, sequence: unknown, tokens: unknown) =>
+    `{"usage":{"tokens":${tokens}},"delta":{"text":"${text}"},"sequence_number":${sequence}}`;
+  shape.learn(counted('one', 7, 1), 'one');
+  expect(shape.match(counted('two', 12_345, 2))).toBe('two');
+  expect(shape.numbers).toEqual([12_345, 2]);
+  for (const not of ['1.5', '-1', '01', '1e3', '"1"', '', '12345678901234567']) {
+    expect(shape.match(counted('three', not, 3)), not).toBeUndefined();
+  }
 });

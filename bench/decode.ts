@@ -3,11 +3,11 @@
 import { createHash } from 'node:crypto';
 import type { Decoder, DecoderOptions } from '../src/core/contracts.ts';
 import { type MockServer, startMock } from '../src/mock/server.ts';
-import { createAnthropicDecoder } from '../src/providers/anthropic.decode.ts';
-import { createBedrockDecoder } from '../src/providers/bedrock.decode.ts';
-import { createGeminiDecoder } from '../src/providers/gemini.decode.ts';
-import { createOpenAiDecoder } from '../src/providers/openai.decode.ts';
-import { createOpenAiResponsesDecoder } from '../src/providers/openai-responses.decode.ts';
+import { createAnthropicDecoder } from '../src/providers/anthropic/decode.ts';
+import { createBedrockDecoder } from '../src/providers/bedrock/decode.ts';
+import { createGeminiDecoder } from '../src/providers/gemini/decode.ts';
+import { createOpenAiDecoder } from '../src/providers/openai/decode.ts';
+import { createOpenAiResponsesDecoder } from '../src/providers/openai-responses/decode.ts';
 import { ratioOf, type Spread, spreadOf } from './statistics.ts';
 
 /** DESIGN and issue: no decoder costs more than this, as a multiple of the first. */

@@ -5,12 +5,12 @@ import { resolve } from 'node:path';
 import type { ProviderConfig } from './config/providers.ts';
 import type { Provider } from './core/contracts.ts';
 import { type MockServer, startMock } from './mock/server.ts';
-import { createAiSdkProvider } from './providers/ai-sdk.ts';
-import { createAnthropicProvider } from './providers/anthropic.ts';
-import { createBedrockProvider } from './providers/bedrock.ts';
-import { createGeminiProvider } from './providers/gemini.ts';
-import { createOpenAiProvider } from './providers/openai.ts';
-import { createOpenAiResponsesProvider } from './providers/openai-responses.ts';
+import { createAiSdkProvider } from './providers/ai-sdk/provider.ts';
+import { createAnthropicProvider } from './providers/anthropic/provider.ts';
+import { createBedrockProvider } from './providers/bedrock/provider.ts';
+import { createGeminiProvider } from './providers/gemini/provider.ts';
+import { createOpenAiProvider } from './providers/openai/provider.ts';
+import { createOpenAiResponsesProvider } from './providers/openai-responses/provider.ts';
 import { createTransport, type Transport } from './providers/transport.ts';
 
 export interface Upstream {

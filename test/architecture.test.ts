@@ -77,30 +77,31 @@ test('core imports zod and node: only', () => {
 const HOT: { file: string; functions?: string[]; except?: string[] }[] = [
   { file: 'stream/pump.ts' },
   { file: 'core/sse.ts' },
-  { file: 'providers/openai.decode.ts' },
-  { file: 'providers/openai.calls.ts' },
-  { file: 'providers/openai.details.ts' },
+  { file: 'providers/openai/decode.ts' },
+  { file: 'providers/openai/calls.ts' },
+  { file: 'providers/openai/details.ts' },
   { file: 'providers/shape.ts' },
-  { file: 'providers/openai-responses.decode.ts' },
-  { file: 'providers/openai-responses.output.ts' },
-  { file: 'providers/openai-responses.calls.ts' },
-  { file: 'providers/openai-responses.reasoning.ts' },
-  { file: 'providers/anthropic.decode.ts' },
-  { file: 'providers/anthropic.blocks.ts' },
-  { file: 'providers/gemini.decode.ts' },
-  { file: 'providers/gemini.chunk.ts' },
-  { file: 'providers/gemini.calls.ts' },
-  { file: 'providers/gemini.args.ts' },
-  { file: 'providers/gemini.shape.ts' },
-  { file: 'providers/bedrock.decode.ts' },
-  { file: 'providers/bedrock.frames.ts' },
-  { file: 'providers/bedrock.checksum.ts' },
-  { file: 'providers/bedrock.calls.ts' },
-  { file: 'providers/bedrock.thoughts.ts' },
-  { file: 'providers/ai-sdk.decode.ts' },
-  { file: 'providers/ai-sdk.blocks.ts' },
-  { file: 'providers/ai-sdk.calls.ts' },
-  { file: 'providers/ai-sdk.usage.ts' },
+  { file: 'providers/read.ts' },
+  { file: 'providers/openai-responses/decode.ts' },
+  { file: 'providers/openai-responses/output.ts' },
+  { file: 'providers/openai-responses/calls.ts' },
+  { file: 'providers/openai-responses/reasoning.ts' },
+  { file: 'providers/anthropic/decode.ts' },
+  { file: 'providers/anthropic/blocks.ts' },
+  { file: 'providers/gemini/decode.ts' },
+  { file: 'providers/gemini/chunk.ts' },
+  { file: 'providers/gemini/calls.ts' },
+  { file: 'providers/gemini/args.ts' },
+  { file: 'providers/gemini/shape.ts' },
+  { file: 'providers/bedrock/decode.ts' },
+  { file: 'providers/bedrock/frames.ts' },
+  { file: 'providers/bedrock/checksum.ts' },
+  { file: 'providers/bedrock/calls.ts' },
+  { file: 'providers/bedrock/thoughts.ts' },
+  { file: 'providers/ai-sdk/decode.ts' },
+  { file: 'providers/ai-sdk/blocks.ts' },
+  { file: 'providers/ai-sdk/calls.ts' },
+  { file: 'providers/ai-sdk/usage.ts' },
   { file: 'dialects/native.ts' },
   { file: 'dialects/openai.ts' },
   { file: 'http/exchange.ts' },
@@ -170,8 +171,9 @@ test('vendors are named in their own files and in data', () => {
   const wrong = code
     .filter(
       (name) =>
-        !/^(providers|dialects|mock)\/(openai|anthropic|gemini|bedrock|ai-sdk|ollama)[.-]?[\w.-]*$/.test(name) &&
-        !(name in MAY_NAME_VENDORS),
+        !/^(providers|mock)\/(openai|openai-responses|anthropic|gemini|bedrock|ai-sdk)\/|^dialects\/openai[.-]/.test(
+          name,
+        ) && !(name in MAY_NAME_VENDORS),
     )
     .flatMap((name) => {
       const found = VENDOR.exec(codeOf(name))?.[0];
@@ -194,7 +196,7 @@ test('every file begins by saying what it knows', () => {
 const LONGEST = 300;
 const LONG: Record<string, string> = {
   'mock/behaviours.ts': 'a table',
-  'providers/openai.decode.ts': 'one wire as a dozen vendors send it, read in one place',
+  'providers/openai/decode.ts': 'one wire as a dozen vendors send it, read in one place',
   'web/app.js': 'the whole page, without a build',
   'web/style.css': 'the whole page, without a build',
 };

@@ -8,8 +8,15 @@ import { configJsonSchema, type JsonSchema } from '../src/config/json-schema.ts'
 import { checkText } from '../src/config/load.ts';
 import { PRICES_DATE } from '../src/config/prices.ts';
 import { VENDORS, type Vendor } from '../src/config/vendors.ts';
+import { type ChatRequest, chatRequest } from '../src/core/chat.ts';
+import type { Translation } from '../src/core/contracts.ts';
 import { ERROR_TABLE } from '../src/core/errors.ts';
 import { BEHAVIOURS } from '../src/mock/behaviours.ts';
+import { anthropicRequest } from '../src/providers/anthropic/request.ts';
+import { bedrockRequest } from '../src/providers/bedrock/request.ts';
+import { geminiRequest } from '../src/providers/gemini/request.ts';
+import { openAiRequest } from '../src/providers/openai/request.ts';
+import { openaiResponsesRequest } from '../src/providers/openai-responses/request.ts';
 import { openLedger } from '../src/stores/open.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -65,8 +72,91 @@ test('docs/providers.md has a row for each known vendor, and the config in it is
 
 /** What a person writes: three lines. */
 function configOf({ wire, baseUrl, example, env, needs = {} }: Vendor): Record<string, string> {
-  const address: Record<string, string> = Object.keys(needs).length > 0 ? { region: 'us-east-1' } : { baseUrl: baseUrl ?? example! };
+  const address: Record<string, string> =
+    Object.keys(needs).length > 0 ? { region: 'us-east-1' } : { baseUrl: baseUrl ?? example! };
   return { wire, ...address, apiKey: env === undefined ? 'none' : `"\${${env}}"` };
+}
+
+/** What is tried on each wire for the table of docs/providers.md, and with which model. */
+const FEATURES: [what: string, fields: object][] = [
+  ['images and files as data', { messages: [{ role: 'user', content: [image('data:image/png;base64,aGk='), pdf()] }] }],
+  ['images by address', { messages: [{ role: 'user', content: [image('https://example.com/a.png')] }] }],
+  ['tools, parallel, `tool_choice`', { tools: [tool()], tool_choice: 'required' }],
+  ['`parallel_tool_calls: false`', { tools: [tool()], parallel_tool_calls: false }],
+  ['`response_format: json_schema`', { response_format: { type: 'json_schema', json_schema: answer() } }],
+  ['`response_format: json_object`', { response_format: { type: 'json_object' } }],
+  ['`temperature`', { temperature: 0.5 }],
+  ['`top_p`', { top_p: 0.5 }],
+  ['`top_k`', { top_k: 5 }],
+  ['`max_tokens`', { max_tokens: 4000 }],
+  ['`stop`', { stop: ['END'] }],
+  ['`n`', { n: 2 }],
+  ['`logprobs`', { logprobs: true }],
+  ['`seed`', { seed: 1 }],
+  ['`presence_penalty`, `frequency_penalty`', { presence_penalty: 1, frequency_penalty: 1 }],
+  ['`logit_bias`', { logit_bias: { 1: 1 } }],
+  ['`user`', { user: 'u' }],
+  ['reasoning effort', { reasoning_effort: 'high' }],
+  ['reasoning budget', { reasoning: { max_tokens: 4096 } }],
+  ['`cache_control`', { messages: [{ role: 'user', content: 'Long', cache_control: { type: 'ephemeral' } }] }],
+];
+const MODELS: [wire: string, model: string, request: (chat: ChatRequest, model: string) => Translation][] = [
+  ['Chat Completions', 'gpt-4o', (chat, model) => openAiRequest({}, chat, model)],
+  ['Responses', 'gpt-4o', (chat, model) => openaiResponsesRequest({}, chat, model)],
+  ['Responses', 'gpt-5.6', (chat, model) => openaiResponsesRequest({}, chat, model)],
+  ['Anthropic', 'claude-haiku-4-5', (chat, model) => anthropicRequest({}, chat, model)],
+  ['Anthropic', 'claude-opus-5-5', (chat, model) => anthropicRequest({}, chat, model)],
+  [
+    'Gemini',
+    'gemini-2.5-flash',
+    (chat, model) => geminiRequest({ baseUrl: 'https://generativelanguage.googleapis.com/v1beta' }, chat, model),
+  ],
+  [
+    'Gemini',
+    'gemini-3.1-pro',
+    (chat, model) => geminiRequest({ baseUrl: 'https://generativelanguage.googleapis.com/v1beta' }, chat, model),
+  ],
+  ['Bedrock', 'anthropic.claude-haiku-4-5-20251001-v1:0', (chat, model) => bedrockRequest({}, chat, model)],
+  ['Bedrock', 'amazon.nova-pro-v1:0', (chat, model) => bedrockRequest({}, chat, model)],
+];
+
+test('docs/providers.md says what each wire does with a field: just what its request builder does', () => {
+  const rows = FEATURES.map(([what, fields]) => [
+    what,
+    ...MODELS.map(([, model, request]) => done(request, fields, model)),
+  ]);
+  const head = ['', ...MODELS.map(([wire, model]) => `${wire}, \`${model}\``)];
+  expectTable('docs/providers.md', 'features', table(head, rows));
+});
+
+function done(request: (chat: ChatRequest, model: string) => Translation, fields: object, model: string): string {
+  const chat = chatRequest.parse({ model: 'm', messages: [{ role: 'user', content: 'Hi' }], ...fields });
+  try {
+    const { dropped } = request(chat, model);
+    return dropped.length === 0 ? 'yes' : 'dropped';
+  } catch (error) {
+    expect(error).toMatchObject({ code: 'invalid_request' });
+    return 'refused';
+  }
+}
+
+function image(url: string) {
+  return { type: 'image_url', image_url: { url } };
+}
+function pdf() {
+  return { type: 'file', file: { file_data: 'data:application/pdf;base64,aGk=', filename: 'a.pdf' } };
+}
+function tool() {
+  return { type: 'function', function: { name: 'f', parameters: { type: 'object', properties: {} } } };
+}
+function answer() {
+  const schema = {
+    type: 'object',
+    properties: { a: { type: 'string' } },
+    required: ['a'],
+    additionalProperties: false,
+  };
+  return { name: 'answer', strict: true, schema };
 }
 
 test('docs/PROTOCOL.md lists the fields of a ledger row', async () => {

@@ -2,11 +2,11 @@
 import { describe, expect, test } from 'vitest';
 import type { Decoder, DecoderOptions } from '../../src/core/contracts.ts';
 import type { StreamEvent } from '../../src/core/events.ts';
-import { createAnthropicDecoder } from '../../src/providers/anthropic.decode.ts';
-import { createBedrockDecoder } from '../../src/providers/bedrock.decode.ts';
-import { createGeminiDecoder } from '../../src/providers/gemini.decode.ts';
-import { createOpenAiDecoder } from '../../src/providers/openai.decode.ts';
-import { createOpenAiResponsesDecoder } from '../../src/providers/openai-responses.decode.ts';
+import { createAnthropicDecoder } from '../../src/providers/anthropic/decode.ts';
+import { createBedrockDecoder } from '../../src/providers/bedrock/decode.ts';
+import { createGeminiDecoder } from '../../src/providers/gemini/decode.ts';
+import { createOpenAiDecoder } from '../../src/providers/openai/decode.ts';
+import { createOpenAiResponsesDecoder } from '../../src/providers/openai-responses/decode.ts';
 import { expectRead, type Read } from '../support/expect.ts';
 import { chunkings, type Recording, recordingsOf } from '../support/recordings.ts';
 

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { GatewayError } from '../../src/core/errors.ts';
 import { type Ending, type FinishReason, NO_USAGE, type StreamEvent, type Usage } from '../../src/core/events.ts';
 import { openai } from '../../src/dialects/openai.ts';
-import { createOpenAiDecoder } from '../../src/providers/openai.decode.ts';
+import { createOpenAiDecoder } from '../../src/providers/openai/decode.ts';
 
 const meta = { streamId: 'str_1', model: 'fast', provider: 'anthropic', created: 1_700_000_000, dropped: [] };
 const usage: Usage = { ...NO_USAGE, input_tokens: 19, output_tokens: 42, cached_input_tokens: 3, reasoning_tokens: 8 };

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { GatewayError } from '../../src/core/errors.ts';
 import type { ReasoningDetail, StreamEvent, Usage } from '../../src/core/events.ts';
-import { createAiSdkDecoder } from '../../src/providers/ai-sdk.decode.ts';
+import { createAiSdkDecoder } from '../../src/providers/ai-sdk/decode.ts';
 
 const lines = (...parts: unknown[]) => Buffer.from(parts.map((part) => `${JSON.stringify(part)}\n`).join(''));
 

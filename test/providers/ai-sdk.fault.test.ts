@@ -10,7 +10,7 @@ import {
 } from '@ai-sdk/provider';
 import { expect, test } from 'vitest';
 import { GatewayError } from '../../src/core/errors.ts';
-import { faultOf, statusFault } from '../../src/providers/ai-sdk.fault.ts';
+import { faultOf, statusFault } from '../../src/providers/ai-sdk/fault.ts';
 
 const refused = (statusCode: number | undefined, responseBody = '', more: object = {}) =>
   new APICallError({

@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { type Call, createCallFetch } from '../../src/providers/ai-sdk.fetch.ts';
+import { type Call, createCallFetch } from '../../src/providers/ai-sdk/fetch.ts';
 import { createTransport } from '../../src/providers/transport.ts';
 
 interface Seen {

@@ -6,7 +6,7 @@ import { onTestFinished } from 'vitest';
 import type { ChatRequest } from '../../src/core/chat.ts';
 import type { Provider, UpstreamResponse } from '../../src/core/contracts.ts';
 import type { StreamEvent } from '../../src/core/events.ts';
-import { type AiSdkProviderConfig, createAiSdkProvider } from '../../src/providers/ai-sdk.ts';
+import { type AiSdkProviderConfig, createAiSdkProvider } from '../../src/providers/ai-sdk/provider.ts';
 import { createTransport } from '../../src/providers/transport.ts';
 
 /** Files by their path below the folder. */

@@ -1,6 +1,6 @@
 // Finding, loading and choosing: what a config says of a package, against packages laid out in every way that npm knows.
 import { expect, test } from 'vitest';
-import { loadFactory } from '../../src/providers/ai-sdk.package.ts';
+import { loadFactory } from '../../src/providers/ai-sdk/package.ts';
 import { folderWith, providerOf, puppet } from './ai-sdk.folder.ts';
 
 const esm = (source: string, more: object = { main: './index.js' }) => ({

@@ -4,8 +4,8 @@ import type { LanguageModelV2Prompt, LanguageModelV3Prompt, LanguageModelV4CallO
 import { expect, test } from 'vitest';
 import type { ChatRequest } from '../../src/core/chat.ts';
 import { GatewayError } from '../../src/core/errors.ts';
-import type { SpecVersion } from '../../src/providers/ai-sdk.prompt.ts';
-import { aiSdkRequest } from '../../src/providers/ai-sdk.request.ts';
+import type { SpecVersion } from '../../src/providers/ai-sdk/prompt.ts';
+import { aiSdkRequest } from '../../src/providers/ai-sdk/request.ts';
 
 const messages: ChatRequest['messages'] = [{ role: 'user', content: 'Hi' }];
 const prompt = [{ role: 'user', content: [{ type: 'text', text: 'Hi' }] }];

@@ -3,7 +3,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { ReasoningDetail, StreamEvent, ToolCall, Usage } from '../../src/core/events.ts';
-import { createAnthropicDecoder } from '../../src/providers/anthropic.decode.ts';
+import { createAnthropicDecoder } from '../../src/providers/anthropic/decode.ts';
 import { recordingsOf } from '../support/recordings.ts';
 
 const bodies = recordingsOf('anthropic-messages').filter(({ body }) => body.length < 20_000);

@@ -1,6 +1,6 @@
 // What the Messages API says when it refuses, and what a client is told of it.
 import { expect, test } from 'vitest';
-import { anthropicFault, anthropicStreamFault } from '../../src/providers/anthropic.fault.ts';
+import { anthropicFault, anthropicStreamFault } from '../../src/providers/anthropic/fault.ts';
 
 const error = (type: string, message: string, details?: object) =>
   JSON.stringify({ type: 'error', error: { type, message, ...details }, request_id: 'req_1' });

@@ -3,8 +3,8 @@
 import { describe, expect, test } from 'vitest';
 import type { ChatRequest } from '../../src/core/chat.ts';
 import type { StreamEvent } from '../../src/core/events.ts';
-import { createAnthropicDecoder } from '../../src/providers/anthropic.decode.ts';
-import { anthropicRequest } from '../../src/providers/anthropic.request.ts';
+import { createAnthropicDecoder } from '../../src/providers/anthropic/decode.ts';
+import { anthropicRequest } from '../../src/providers/anthropic/request.ts';
 
 const CURRENT = 'claude-opus-5-5'; // takes system messages anywhere, and no prefill
 const OLD = 'claude-haiku-4-5'; // the other way round

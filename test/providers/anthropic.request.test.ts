@@ -5,8 +5,8 @@ import type { AddressInfo } from 'node:net';
 import Anthropic from '@anthropic-ai/sdk';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { ChatRequest } from '../../src/core/chat.ts';
-import { anthropicRequest } from '../../src/providers/anthropic.request.ts';
-import { type AnthropicProviderConfig, createAnthropicProvider } from '../../src/providers/anthropic.ts';
+import { type AnthropicProviderConfig, createAnthropicProvider } from '../../src/providers/anthropic/provider.ts';
+import { anthropicRequest } from '../../src/providers/anthropic/request.ts';
 import { createTransport } from '../../src/providers/transport.ts';
 
 type Config = Omit<Partial<AnthropicProviderConfig>, 'name' | 'baseUrl'>;

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { GatewayError } from '../../src/core/errors.ts';
 import type { ReasoningDetail, StreamEvent, ToolCall } from '../../src/core/events.ts';
-import { createBedrockDecoder } from '../../src/providers/bedrock.decode.ts';
+import { createBedrockDecoder } from '../../src/providers/bedrock/decode.ts';
 import { recordingsOf } from '../support/recordings.ts';
 import { event, exception, frame } from './bedrock.frame.ts';
 

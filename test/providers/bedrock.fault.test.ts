@@ -1,7 +1,7 @@
 // What Bedrock says when it fails → the one table. Bodies are shaped as the API documents or is known to send them.
 import { expect, test } from 'vitest';
 import type { ErrorCode } from '../../src/core/errors.ts';
-import { statusFault, streamFault } from '../../src/providers/bedrock.fault.ts';
+import { statusFault, streamFault } from '../../src/providers/bedrock/fault.ts';
 
 const said = (message: string, more: object = {}) => JSON.stringify({ message, ...more });
 

@@ -1,7 +1,7 @@
 // Frames read here against frames as AWS's own codec writes and reads them, however they are cut and whatever is wrong with them.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { createFrameParser, readHeaders } from '../../src/providers/bedrock.frames.ts';
+import { createFrameParser, readHeaders } from '../../src/providers/bedrock/frames.ts';
 import { codec } from './bedrock.frame.ts';
 
 interface Read {

@@ -3,7 +3,7 @@ import type { ConverseStreamCommandInput } from '@aws-sdk/client-bedrock-runtime
 import { describe, expect, test } from 'vitest';
 import { type ChatRequest, chatRequest } from '../../src/core/chat.ts';
 import { GatewayError } from '../../src/core/errors.ts';
-import { type BedrockRequestConfig, bedrockRequest } from '../../src/providers/bedrock.request.ts';
+import { type BedrockRequestConfig, bedrockRequest } from '../../src/providers/bedrock/request.ts';
 import { capture } from './bedrock.sdk.ts';
 
 const CLAUDE = 'us.anthropic.claude-sonnet-4-5-20250929-v1:0';

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { ChatRequest } from '../../src/core/chat.ts';
 import type { Provider } from '../../src/core/contracts.ts';
-import { type BedrockProviderConfig, createBedrockProvider } from '../../src/providers/bedrock.ts';
+import { type BedrockProviderConfig, createBedrockProvider } from '../../src/providers/bedrock/provider.ts';
 import { createTransport } from '../../src/providers/transport.ts';
 import { capture } from './bedrock.sdk.ts';
 

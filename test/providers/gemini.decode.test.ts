@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { GatewayError } from '../../src/core/errors.ts';
 import type { StreamEvent, Usage } from '../../src/core/events.ts';
-import { createGeminiDecoder } from '../../src/providers/gemini.decode.ts';
+import { createGeminiDecoder } from '../../src/providers/gemini/decode.ts';
 import { recordingsOf } from '../support/recordings.ts';
 
 const bodies = recordingsOf('gemini').filter(({ body }) => body.length < 20_000);

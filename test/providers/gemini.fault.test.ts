@@ -1,7 +1,7 @@
 // What this vendor says when it fails → the one table. Bodies are shaped as the API documents or is known to send them.
 import { expect, test } from 'vitest';
 import type { ErrorCode } from '../../src/core/errors.ts';
-import { statusFault, streamFault } from '../../src/providers/gemini.fault.ts';
+import { statusFault, streamFault } from '../../src/providers/gemini/fault.ts';
 
 const error = (code: number, status: string, message: string, details?: object[]) =>
   JSON.stringify({ error: { code, message, status, ...(details && { details }) } });

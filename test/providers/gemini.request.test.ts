@@ -5,8 +5,8 @@ import type { AddressInfo } from 'node:net';
 import { type GenerateContentParameters, GoogleGenAI } from '@google/genai';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { ChatRequest } from '../../src/core/chat.ts';
-import { geminiRequest } from '../../src/providers/gemini.request.ts';
-import { createGeminiProvider, type GeminiProviderConfig } from '../../src/providers/gemini.ts';
+import { createGeminiProvider, type GeminiProviderConfig } from '../../src/providers/gemini/provider.ts';
+import { geminiRequest } from '../../src/providers/gemini/request.ts';
 import { createTransport } from '../../src/providers/transport.ts';
 
 type Config = Partial<Omit<GeminiProviderConfig, 'name'>>;

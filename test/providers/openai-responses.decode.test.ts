@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { GatewayError } from '../../src/core/errors.ts';
 import type { StreamEvent, ToolCall, Usage } from '../../src/core/events.ts';
-import { createOpenAiResponsesDecoder } from '../../src/providers/openai-responses.decode.ts';
+import { createOpenAiResponsesDecoder } from '../../src/providers/openai-responses/decode.ts';
 import { recordingsOf } from '../support/recordings.ts';
 
 const bodies = recordingsOf('openai-responses').filter(({ body }) => body.length < 20_000);

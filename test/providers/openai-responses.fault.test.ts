@@ -1,7 +1,7 @@
 // What Responses vendors say when they fail → the one table. What this wire has in common with Chat Completions is tested there.
 import { expect, test } from 'vitest';
 import type { ErrorCode } from '../../src/core/errors.ts';
-import { eventFault, refusalFault } from '../../src/providers/openai-responses.fault.ts';
+import { eventFault, refusalFault } from '../../src/providers/openai-responses/fault.ts';
 
 const error = (message: string, rest: object = {}) => JSON.stringify({ error: { message, ...rest } });
 

@@ -6,9 +6,9 @@ import OpenAI from 'openai';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { type ChatRequest, chatRequest } from '../../src/core/chat.ts';
 import type { ReasoningDetail, StreamEvent } from '../../src/core/events.ts';
-import { createOpenAiResponsesDecoder } from '../../src/providers/openai-responses.decode.ts';
-import { openaiResponsesRequest } from '../../src/providers/openai-responses.request.ts';
-import { createOpenAiResponsesProvider } from '../../src/providers/openai-responses.ts';
+import { createOpenAiResponsesDecoder } from '../../src/providers/openai-responses/decode.ts';
+import { createOpenAiResponsesProvider } from '../../src/providers/openai-responses/provider.ts';
+import { openaiResponsesRequest } from '../../src/providers/openai-responses/request.ts';
 import { createTransport } from '../../src/providers/transport.ts';
 
 const hello = [{ role: 'user', content: 'Hi' }];

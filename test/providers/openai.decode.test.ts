@@ -3,7 +3,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { StreamEvent, ToolCall } from '../../src/core/events.ts';
-import { createOpenAiDecoder } from '../../src/providers/openai.decode.ts';
+import { createOpenAiDecoder } from '../../src/providers/openai/decode.ts';
 import { recordingsOf } from '../support/recordings.ts';
 
 const bodies = recordingsOf('openai-chat').filter(({ body }) => body.length < 20_000);

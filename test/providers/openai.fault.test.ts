@@ -1,7 +1,7 @@
 // What vendors say when they fail → the one table. Bodies are shaped as each vendor documents or is known to send them.
 import { expect, test } from 'vitest';
 import type { ErrorCode } from '../../src/core/errors.ts';
-import { statusFault, streamFault } from '../../src/providers/openai.fault.ts';
+import { statusFault, streamFault } from '../../src/providers/openai/fault.ts';
 
 const error = (message: string, rest: object = {}) => JSON.stringify({ error: { message, ...rest } });
 

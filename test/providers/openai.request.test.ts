@@ -5,7 +5,7 @@ import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { ChatRequest } from '../../src/core/chat.ts';
 import type { Provider, UpstreamResponse } from '../../src/core/contracts.ts';
-import { createOpenAiProvider, type OpenAiProviderConfig } from '../../src/providers/openai.ts';
+import { createOpenAiProvider, type OpenAiProviderConfig } from '../../src/providers/openai/provider.ts';
 import { createTransport } from '../../src/providers/transport.ts';
 
 interface Seen {

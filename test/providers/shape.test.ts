@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { StreamEvent } from '../../src/core/events.ts';
-import { createOpenAiDecoder } from '../../src/providers/openai.decode.ts';
+import { createOpenAiDecoder } from '../../src/providers/openai/decode.ts';
 import { createShape } from '../../src/providers/shape.ts';
 
 const HOLES = {

@@ -55,7 +55,7 @@ program
 
 program
   .command('mock')
-  .description('run the mock provider alone; any OpenAI client can talk to it')
+  .description('run the mock provider alone; clients of every wire can talk to it')
   .option('-p, --port <number>', 'port', portNumber, 8788)
   .option('--recordings <folder...>', 'folders with recorded streams for replay-<name>')
   .option('--json', 'print {"url"} for programs')
@@ -65,9 +65,10 @@ program
       `The mock provider listens on ${mock.url}`,
       `  curl -N ${mock.url}/chat/completions -H 'content-type: application/json' \\`,
       `    -d '{"model":"lorem-20+rate-10","stream":true,"messages":[{"role":"user","content":"Hi"}]}'`,
+      `  other wires by their paths: ${mock.origin}/v1/messages, /v1/responses, /v1beta/models/…, /model/… (docs/MOCK.md)`,
       `  what it was asked: ${new URL('/_mock/requests', mock.url)}`,
     ];
-    console.log(options.json ? JSON.stringify({ url: mock.url }) : help.join('\n'));
+    console.log(options.json ? JSON.stringify({ url: mock.url, origin: mock.origin }) : help.join('\n'));
     onSignal(() => mock.close());
   });
 

@@ -108,7 +108,7 @@ export async function start(options: StartOptions = {}): Promise<Millrace> {
       prompts,
       streams: next.streams,
       examples: [...upstreams].flatMap(([name, { mock }]) =>
-        mock ? MOCK_EXAMPLES.map((model) => ({ id: `${name}/${model}`, provider: name })) : [],
+        mock ? examplesFor(name).map((model) => ({ id: `${name}/${model}`, provider: name })) : [],
       ),
       logContent: next.log.content,
     };
@@ -206,8 +206,10 @@ function mocksOf(upstreams: Map<string, Upstream>): Map<string, MockServer> {
   return new Map([...upstreams].flatMap(([name, { mock }]) => (mock ? [[name, mock] as const] : [])));
 }
 
-/** What `GET /v1/models` shows of the mock: any name of docs/MOCK.md works. */
-const MOCK_EXAMPLES = ['echo', 'lorem-200', 'lorem-500+rate-50', 'tools', 'reasoning'];
+/** What `GET /v1/models` shows of a mock: any name of docs/MOCK.md works. On another wire the same ones do the same. */
+function examplesFor(mock: string): string[] {
+  return mock === 'mock' ? ['echo', 'lorem-200', 'lorem-500+rate-50', 'tools', 'reasoning'] : ['lorem-200'];
+}
 
 /** JSON lines; readable ones in a terminal. Secrets never come this far, and what might be one is cut out all the same. */
 function createLogger(config: Pick<Config, 'log'>): Logger {

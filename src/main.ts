@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import pino, { type Logger } from 'pino';
 import { isLoopback } from './config/checks.ts';
 import { type Config, formatProblems, loadConfig } from './config/load.ts';
-import { modelMatcher } from './config/patterns.ts';
+import { createModelAt, modelMatcher } from './config/patterns.ts';
 import { createPriceOf } from './config/prices.ts';
 import { loadPrompts } from './config/prompts.ts';
 import { type Watch, watchConfig } from './config/watch.ts';
@@ -104,6 +104,7 @@ export async function start(options: StartOptions = {}): Promise<Millrace> {
     return {
       catalogue: { providers, models: next.models, timeouts: next.timeouts },
       keyring: createKeyring(next.keys.map(({ models, ...key }) => ({ ...key, mayUse: modelMatcher(models) }))),
+      modelAt: createModelAt(next.doors),
       priceOf: createPriceOf(next.prices),
       prompts,
       streams: next.streams,

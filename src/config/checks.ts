@@ -12,6 +12,7 @@ export function crossCheck(config: Record<string, unknown>, written: Written): I
   const aliases = namesOf(config.models);
   return [
     ...checkTargets(config.models, providers, aliases, written),
+    ...checkDoors(config.doors, providers, aliases, written),
     ...checkKeys(config.keys, providers, aliases, written),
     ...checkAddress(config, written),
   ];
@@ -58,6 +59,22 @@ function checkTarget(target: string, path: Path, providers: string[], aliases: s
     return [{ path, message: `there is no provider "${shown.split('/', 1)[0]}".${guess === '' ? known : guess}` }];
   }
   return slash === target.length - 1 ? [{ path, message: 'expected the name of a model behind the "/"' }] : [];
+}
+
+/** What a name stands for at a door may be an alias, unlike a target. */
+function checkDoors(doors: unknown, providers: string[], aliases: string[], written: Written): Issue[] {
+  if (!isRecord(doors)) return [];
+  return Object.entries(doors).flatMap(([door, section]) => {
+    if (!isRecord(section)) return [];
+    const named = isRecord(section.models) ? Object.entries(section.models) : [];
+    const given: [Path, unknown][] = named.map(([name, to]) => [['doors', door, 'models', name], to]);
+    if (section.default !== undefined) given.push([['doors', door, 'default'], section.default]);
+    return given.flatMap(([path, to]): Issue[] => {
+      if (typeof to !== 'string' || to === '' || aliases.includes(to)) return [];
+      if (to.includes('/')) return checkTarget(to, path, providers, aliases, written);
+      return [{ path, message: `there is no alias "${written(path) ?? to}".${didYouMean(to, aliases)}` }];
+    });
+  });
 }
 
 function checkKeys(keys: unknown, providers: string[], aliases: string[], written: Written): Issue[] {

@@ -21,3 +21,22 @@ function matches(pieces: readonly string[], model: string): boolean {
   }
   return from <= model.length - last.length;
 }
+
+/** Names of clients that cannot be told another one, per door: the first that fits, written ones before patterns. */
+export function createModelAt(doors: Doors): (door: string, asked: string) => string {
+  const tables = new Map(
+    Object.entries(doors).map(([name, door]) => {
+      const fits = Object.entries(door?.models ?? {}).map(([pattern, to]) => ({ may: modelMatcher([pattern]), to }));
+      return [name, { ...door, fits }] as const;
+    }),
+  );
+  return (door, asked) => {
+    const table = tables.get(door);
+    if (!table) return asked;
+    if (asked === '') return table.default ?? '';
+    const named = table.models && Object.hasOwn(table.models, asked) ? table.models[asked] : undefined;
+    return named ?? table.fits.find(({ may }) => may(asked))?.to ?? asked;
+  };
+}
+
+type Doors = Record<string, { models?: Record<string, string>; default?: string } | undefined>;

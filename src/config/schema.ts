@@ -57,6 +57,15 @@ const model = z
   )
   .describe('Targets and how they are tried; just one target or a list of targets is enough.');
 
+const DOORS = ['native', 'openai', 'openai-responses', 'anthropic', 'gemini', 'ui'] as const;
+const door = section({
+  models: z
+    .record(z.string(), text(), { error: 'expected a map of names to aliases' })
+    .prefault({})
+    .describe('What names that clients ask for stand for: an alias or provider/model. * stands for any characters.'),
+  default: text().optional().describe('An alias or provider/model for requests that name no model.'),
+}).describe('A front door.');
+
 const key = section({
   name: text().describe('What usage is booked on. Unique.'),
   hash: matching(
@@ -114,6 +123,12 @@ export const configSchema = section({
     .record(alias, model, { error: 'expected a map of aliases' })
     .prefault({})
     .describe('Aliases: names of your own for models. provider/model always works too.'),
+  doors: z
+    .partialRecord(z.enum(DOORS), door, {
+      error: ({ code }: { code: string }) => (code === 'unrecognized_keys' ? DOORS.join(', ') : undefined),
+    })
+    .prefault({})
+    .describe('Per front door, what the names of clients that cannot be told another model stand for.'),
   keys: z
     .array(key, { error: 'expected a list of keys' })
     .prefault([])

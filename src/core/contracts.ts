@@ -57,6 +57,14 @@ export interface Translation {
   dropped: string[];
 }
 
+/** A request as it came in a wire's own words: a provider of that wire may send it on, and nothing that the client said is lost. */
+export interface Verbatim {
+  wire: string;
+  body: Record<string, unknown>;
+  /** Of the request's headers, those that belong to the protocol: `anthropic-beta`. */
+  headers?: Record<string, string>;
+}
+
 /** One configured upstream. `request` is pure; `send` is where bytes go out. */
 export interface Provider {
   name: string;
@@ -68,6 +76,8 @@ export interface Provider {
    * client's own fields for this wire; they are laid over the body untouched.
    */
   request(chat: ChatRequest, model: string, vendor?: Record<string, unknown>): Translation;
+  /** The same for a request that came in this wire's own words: only the model is put in, and what streaming and metering need. */
+  adopt?(verbatim: Verbatim, model: string): Translation;
   send(body: unknown, context: SendContext): Promise<UpstreamResponse>;
   decoder(options: DecoderOptions): Decoder;
   /** A refusal (status ≥ 400), mapped to the one table. */
@@ -97,6 +107,10 @@ export interface StreamMeta {
 
 /** Encodes events for one client. Stateful: it numbers its frames 1, 2, 3 … and '' means the event has no frame here. */
 export interface Encoder {
+  /** Default `text/event-stream; charset=utf-8`. */
+  contentType?: string;
+  /** What goes out in silence. Default: a comment (core/sse.ts). It must mean nothing to the door's strictest client. */
+  heartbeat?: string;
   start(meta: StreamMeta): string;
   event(event: StreamEvent): string;
   /** A frame of the same wire, handed on untouched. `hasUsage`: the frame reported usage. Absent: this door has no raw form. */
@@ -125,19 +139,36 @@ export interface ParsedRequest {
   metadata?: Record<string, string | number | boolean | null>;
   /** Per wire: fields handed to that wire untouched. */
   vendor?: Record<string, Record<string, unknown>>;
+  /** The request in the words of the door's own wire. */
+  verbatim?: Verbatim;
+}
+
+/** What of a call at a front door is not in its body. */
+export interface Call {
+  /** What stood in the place of the path's `*`, percent-decoded; '' without one. */
+  rest: string;
+  query: Record<string, string>;
+  headers: Record<string, string | string[] | undefined>;
 }
 
 export interface Dialect {
   name: string;
   /** The wire whose raw frames this door can hand on. */
   wire?: string;
-  path: string;
-  /** Throws `invalid_request` naming the field. */
-  parse(body: unknown): ParsedRequest;
+  /** Where it is; a `*` at the end stands for anything. */
+  paths: string[];
+  /** Throws `invalid_request` naming the field. A model of '' is the one that the config names for this door. */
+  parse(body: unknown, call: Call): ParsedRequest;
   encoder(options: Record<string, unknown>): Encoder;
   collector(options: Record<string, unknown>): Collector;
   /** The body of a plain HTTP failure in this door's own shape. `ending` is what is known once a provider was asked. */
   fault(error: GatewayError, ending?: Ending): unknown;
+  /** Answers how many tokens a prompt has, without asking a provider. */
+  count?: {
+    path: string;
+    parse(body: unknown, call: Call): ChatRequest;
+    answer(tokens: number): unknown;
+  };
 }
 
 /** One client's response, streamed or whole. HTTP is behind it; whoever writes here knows only that bytes go out. */

@@ -6,8 +6,6 @@ import { type Ending, NO_USAGE, type ReasoningDetail, type StreamEvent, type Too
 import { sseFrame } from '../core/sse.ts';
 import { checked } from './checked.ts';
 
-const PATH = '/v1/chat';
-
 const nativeRequest = z.looseObject({
   ...chatFields,
   model: chatFields.model
@@ -83,7 +81,7 @@ function endingBody(ending: Ending): object {
 
 export const native: Dialect = {
   name: 'native',
-  path: PATH,
+  paths: ['/v1/chat'],
   parse(body) {
     const { stream, prompt, on_disconnect, metadata, vendor, n: _one, ...chat } = checked(nativeRequest, body);
     return {

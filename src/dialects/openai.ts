@@ -178,7 +178,7 @@ function createCollector(): Collector {
 export const openai: Dialect = {
   name: 'openai',
   wire: 'openai',
-  path: '/v1/chat/completions',
+  paths: ['/v1/chat/completions'],
   parse(body) {
     const { stream, on_disconnect, ...chat } = checked(request, body);
     return {

@@ -45,11 +45,12 @@ export function createKeyring(keys: Key[]): Keyring {
   };
 }
 
-function presentedKey({ headers }: FastifyRequest): string | undefined {
+/** As each kind of client sends it: a bearer token, `x-api-key`, `x-goog-api-key` or `?key=`. */
+function presentedKey({ headers, query }: FastifyRequest): string | undefined {
   const [scheme, value] = (headers.authorization ?? '').split(' ', 2);
   if (scheme?.toLowerCase() === 'bearer' && value) return value;
-  const bare = headers['x-api-key'];
-  return typeof bare === 'string' && bare !== '' ? bare : undefined;
+  const others = [headers['x-api-key'], headers['x-goog-api-key'], (query as Record<string, unknown>).key];
+  return others.find((key): key is string => typeof key === 'string' && key !== '');
 }
 
 function isLoopbackName(host = ''): boolean {

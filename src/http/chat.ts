@@ -1,18 +1,23 @@
 // The front doors over HTTP: one handler for every dialect. Auth, parse, prompt, plan, run. Knows no dialect by name.
-import type { FastifyInstance } from 'fastify';
-import type { Dialect, ParsedRequest } from '../core/contracts.ts';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Call, Dialect, ParsedRequest } from '../core/contracts.ts';
 import { GatewayError } from '../core/errors.ts';
 import { planFor } from '../stream/plan.ts';
 import { createExchange } from './exchange.ts';
 import type { AppState, Configured } from './state.ts';
 
 export function mountDialect(app: FastifyInstance, dialect: Dialect, state: AppState): void {
-  app.post(dialect.path, { config: { dialect } }, async (request, reply) => {
+  for (const path of dialect.paths) app.post(path, { config: { dialect } }, (request, reply) => chat(request, reply));
+  if (dialect.count) mountCount(app, dialect, dialect.count, state);
+
+  async function chat(request: FastifyRequest, reply: FastifyReply): Promise<void> {
     const { configured } = state;
     const key = configured.keyring.identify(request);
     if (state.draining) throw new GatewayError('shutting_down', 'Millrace is shutting down; send the request again.');
-    const parsed = await withPrompt(dialect.parse(request.body), configured);
-    const plan = planFor(parsed.chat.model, configured.catalogue, (model) => key?.mayUse(model) ?? true);
+    const parsed = await withPrompt(dialect.parse(request.body, callOf(request)), configured, dialect);
+    const asked = parsed.chat.model;
+    const name = configured.modelAt(dialect.name, asked);
+    const plan = { ...planFor(name, configured.catalogue, (model) => key?.mayUse(model) ?? true), model: asked };
     const { onDisconnect, ...limits } = configured.streams;
     if (configured.logContent) request.log.info({ messages: parsed.chat.messages }, 'prompt');
     const exchange = createExchange(request, reply);
@@ -32,17 +37,37 @@ export function mountDialect(app: FastifyInstance, dialect: Dialect, state: AppS
       request.log.error({ err }, 'a stream failed in an unforeseen way');
       exchange.destroy(); // rather a cut than a stream without an end
     });
+  }
+}
+
+function mountCount(
+  app: FastifyInstance,
+  dialect: Dialect,
+  count: NonNullable<Dialect['count']>,
+  state: AppState,
+): void {
+  app.post(count.path, { config: { dialect } }, async (request) => {
+    state.configured.keyring.identify(request);
+    return count.answer(await state.runner.countPrompt(count.parse(request.body, callOf(request))));
   });
 }
 
+function callOf({ params, query, headers }: FastifyRequest): Call {
+  return { rest: (params as { '*'?: string })['*'] ?? '', query: query as Record<string, string>, headers };
+}
+
 /** A template comes in front of the messages; its model and settings stand where the request says nothing. */
-async function withPrompt(parsed: ParsedRequest, { prompts }: Configured): Promise<ParsedRequest> {
+async function withPrompt(
+  parsed: ParsedRequest,
+  { prompts, modelAt }: Configured,
+  { name: door }: Dialect,
+): Promise<ParsedRequest> {
   let { chat } = parsed;
   if (parsed.prompt) {
     const { messages, model, config } = await prompts.render(parsed.prompt.name, parsed.prompt.variables);
     chat = { ...config, ...chat, model: chat.model || model || '', messages: [...messages, ...chat.messages] };
   }
-  if (chat.model === '')
+  if (chat.model === '' && modelAt(door, '') === '')
     throw new GatewayError('invalid_request', 'model: expected the name of a model.', { param: 'model' });
   if (chat.messages.length === 0) {
     throw new GatewayError('invalid_request', 'messages: expected at least one message, or a prompt.', {

@@ -22,6 +22,8 @@ export interface Configured {
   priceOf: PriceOf;
   prompts: Prompts;
   streams: SessionLimits & { commitAfter: number; onDisconnect: OnDisconnect };
+  /** The name that a model asked for at a door stands for; itself where the config has nothing for it. */
+  modelAt(door: string, asked: string): string;
   /** Names for `GET /v1/models` beyond the aliases, with the provider that owns each. */
   examples: { id: string; provider: string }[];
   logContent: boolean;

@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import { readText } from '../core/body.ts';
 import type { ChatRequest } from '../core/chat.ts';
-import type { Ledger, RowNote, Target, UpstreamResponse } from '../core/contracts.ts';
+import type { Ledger, RowNote, Target, Translation, UpstreamResponse, Verbatim } from '../core/contracts.ts';
 import { type GatewayError, toGatewayError } from '../core/errors.ts';
 import type { Meter, Reading } from './meter.ts';
 import { createPump, type Terminal } from './pump.ts';
@@ -16,6 +16,7 @@ export interface AttemptOptions {
   chat: ChatRequest;
   /** The client's own fields for this target's wire. */
   vendor: Record<string, unknown> | undefined;
+  verbatim: Verbatim | undefined;
   session: Session;
   meter: Meter;
   timeouts: Timeouts;
@@ -91,6 +92,15 @@ export function startAttempt(options: AttemptOptions): Attempt {
     close();
   }
 
+  /** Between a door and a provider of one wire the client's own words go on, as its frames come back. */
+  function translate(): Translation {
+    const { verbatim, vendor } = options;
+    if (verbatim?.wire === provider.wire && provider.passthrough && provider.adopt) {
+      return provider.adopt(verbatim, target.model);
+    }
+    return provider.request(chat, target.model, vendor);
+  }
+
   async function ask(): Promise<void> {
     await ledger.open({
       id,
@@ -104,7 +114,7 @@ export function startAttempt(options: AttemptOptions): Attempt {
     if (controller.signal.aborted) return;
     const watching = createWatchdog(timeouts, fail);
     watchdog = watching;
-    const { body, dropped } = provider.request(chat, target.model, options.vendor);
+    const { body, dropped } = translate();
     session.meta.dropped = dropped;
     const answer = await provider.send(body, {
       signal: controller.signal,

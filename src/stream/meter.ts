@@ -32,6 +32,10 @@ export interface Meter {
 const TOKENS_PER_MESSAGE = 3;
 const TOKENS_PER_REPLY = 3;
 
+export function formatTokens(chat: ChatRequest): number {
+  return chat.messages.length * TOKENS_PER_MESSAGE + TOKENS_PER_REPLY;
+}
+
 /** Characters after which the recent text is packed. */
 const RECENT = 4096;
 
@@ -133,9 +137,7 @@ export function createMeter(options: {
   };
 
   function estimate(generated: number, promptTokens: number | undefined): Usage {
-    const input =
-      reported?.input_tokens ||
-      (promptTokens === undefined ? 0 : promptTokens + chat.messages.length * TOKENS_PER_MESSAGE + TOKENS_PER_REPLY);
+    const input = reported?.input_tokens || (promptTokens === undefined ? 0 : promptTokens + formatTokens(chat));
     return {
       ...(reported ?? NO_USAGE),
       input_tokens: input,

@@ -3,7 +3,7 @@
 // goes on to its one terminal. Knows contracts only; no vendor, no route, no config file.
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { OnDisconnect } from '../core/chat.ts';
+import { type ChatRequest, type OnDisconnect, promptText } from '../core/chat.ts';
 import type {
   Dialect,
   Exchange,
@@ -17,7 +17,7 @@ import type {
 import { GatewayError } from '../core/errors.ts';
 import { type Ending, NO_USAGE } from '../core/events.ts';
 import { type Attempt, type Outcome, startAttempt } from './attempt.ts';
-import { createMeter } from './meter.ts';
+import { createMeter, formatTokens } from './meter.ts';
 import type { Plan } from './plan.ts';
 import { createStreamedSession, createWholeSession, type Session, type SessionLimits } from './session.ts';
 
@@ -45,6 +45,8 @@ export interface RunLog {
 export interface Runner {
   /** Resolves when the stream has ended and its rows are closed. Never rejects. */
   run(request: RunRequest): Promise<void>;
+  /** An estimate of a prompt's tokens, as it would be booked if no provider reported them. */
+  countPrompt(chat: ChatRequest): Promise<number>;
   /** Streams under way. */
   live(): number;
   /** Waits for live streams until the deadline, in milliseconds, then ends the rest with `shutting_down`. */
@@ -178,6 +180,7 @@ export function createRunner(deps: {
       number,
       chat,
       vendor: parsed.vendor?.[target.provider.wire],
+      verbatim: parsed.verbatim,
       session,
       meter,
       timeouts: plan.timeouts,
@@ -202,7 +205,12 @@ export function createRunner(deps: {
     });
   }
 
-  return { run, live: () => live.size, drain, close: () => clearInterval(notes) };
+  async function countPrompt(chat: ChatRequest): Promise<number> {
+    const { tokens } = await tokenizer.count(chat.model, promptText(chat));
+    return tokens + formatTokens(chat);
+  }
+
+  return { run, countPrompt, live: () => live.size, drain, close: () => clearInterval(notes) };
 }
 
 /**

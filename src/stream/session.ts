@@ -93,6 +93,7 @@ function createBase({ id, model, exchange }: SessionOptions, drop: () => void) {
 /** Server-sent events, written as they come. */
 export function createStreamedSession(options: SessionOptions, encoder: Encoder): Session {
   const { exchange, limits, independent } = options;
+  const { heartbeat = HEARTBEAT } = encoder;
   const { base, leave, onGone } = createBase(options, release);
   let committed = false;
   let pending = '';
@@ -157,7 +158,8 @@ export function createStreamedSession(options: SessionOptions, encoder: Encoder)
     begin() {
       if (committed || base.gone) return;
       committed = true;
-      exchange.open(headersOf(base.meta));
+      const { contentType } = encoder;
+      exchange.open({ ...headersOf(base.meta), ...(contentType && { 'content-type': contentType }) });
       writtenAt = performance.now();
       pending = encoder.start(base.meta) + pending;
       beat();
@@ -165,7 +167,7 @@ export function createStreamedSession(options: SessionOptions, encoder: Encoder)
     commit() {
       if (committed || base.gone) return;
       this.begin();
-      if (pending === '') pending = HEARTBEAT;
+      if (pending === '') pending = heartbeat;
       this.flush();
     },
     event(event) {

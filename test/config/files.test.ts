@@ -17,7 +17,7 @@ test('the example config loads, and its comments tell the truth about defaults',
   const result = await loadConfig({ path: `${root}millrace.example.yaml`, cwd: folderWith(), env: {} });
   if (!result.ok) throw new Error(formatProblems(result.problems));
   expect(result.warnings).toEqual([]);
-  const { providers: _providers, models: _models, prices: _prices, ...example } = result.config;
+  const { providers: _providers, models: _models, doors: _doors, prices: _prices, ...example } = result.config;
   expect(configSchema.parse({})).toMatchObject(example);
 });
 

@@ -374,3 +374,16 @@ test('any text is a config or has problems with places, and never throws', () =>
     { numRuns: 300 },
   );
 });
+
+test('what a name stands for at a door is an alias that is there, or provider/model', () => {
+  const config = (doors: string) => `providers: { mock: {} }\nmodels: { fast: mock/echo }\ndoors:\n${doors}`;
+  expect(
+    messagesOf(config('  anthropic: { models: { "claude-*": fsat, x: mock/echo, y: nope/z }, default: fast }')),
+  ).toEqual([
+    'millrace.yaml:4:38  doors.anthropic.models["claude-*"]: found "fsat"; there is no alias "fsat". Did you mean "fast"?',
+    expect.stringContaining('there is no provider "nope"'),
+  ]);
+  expect(messagesOf(config('  claude: { default: fast }'))[0]).toContain(
+    'there is no such key here. Known are native, openai',
+  );
+});

@@ -39,7 +39,7 @@ function plain({ text, reasoning, toolCalls, end, events }: Native) {
     end: end.type,
     finish: end.data.finish_reason,
     code: end.data.code,
-    output: usage?.output_tokens,
+    output: usage?.estimated ? undefined : usage?.output_tokens, // a busy machine estimates more coarsely
     estimated: usage?.estimated,
   };
 }

@@ -5,12 +5,15 @@ import { GatewayError } from '../../src/core/errors.ts';
 import { native } from '../../src/dialects/native.ts';
 import { openai } from '../../src/dialects/openai.ts';
 
+/** Neither door looks at more than the body. */
+const NO_CALL = { rest: '', query: {}, headers: {} };
+
 const messages = [{ role: 'user', content: 'Hi' }];
 const ok = { model: 'm', messages };
 
 function refusal(dialect: typeof native, body: unknown): { param?: string; message: string } {
   try {
-    dialect.parse(body);
+    dialect.parse(body, NO_CALL);
   } catch (error) {
     expect(error).toBeInstanceOf(GatewayError);
     const { code, param, message } = error as GatewayError;
@@ -134,14 +137,14 @@ describe.each([native, openai])('$name', (dialect) => {
   test('takes a schema nested as deep as any real one', () => {
     const parameters = JSON.parse(`${'{"a":'.repeat(200)}1${'}'.repeat(200)}`);
     const tools = [{ type: 'function', function: { name: 'f', parameters } }];
-    expect(dialect.parse({ ...ok, tools }).chat.tools).toEqual(tools);
+    expect(dialect.parse({ ...ok, tools }, NO_CALL).chat.tools).toEqual(tools);
   });
 
   test('__proto__ and its like in a body pollute nothing and name no field', () => {
     const body = JSON.parse(
       '{"model":"m","messages":[{"role":"user","content":"Hi","__proto__":{"role":"system"}}],"__proto__":{"n":5,"polluted":true},"constructor":{"prototype":{"polluted":true}}}',
     );
-    const { chat } = dialect.parse(body);
+    const { chat } = dialect.parse(body, NO_CALL);
     expect(chat.n).toBeUndefined();
     expect((chat as { polluted?: boolean }).polluted).toBeUndefined();
     expect(({} as { polluted?: boolean }).polluted).toBeUndefined();
@@ -149,7 +152,7 @@ describe.each([native, openai])('$name', (dialect) => {
   });
 
   test.each(NULLABLE)('takes null, as SDKs send it, for %s', (_about, extra) => {
-    dialect.parse({ ...ok, ...extra });
+    dialect.parse({ ...ok, ...extra }, NO_CALL);
   });
 
   test('what nobody here interprets is kept for the wire that does', () => {
@@ -159,7 +162,7 @@ describe.each([native, openai])('$name', (dialect) => {
       logit_bias: { 5: -100 },
       future: [1, { a: null }],
     };
-    expect(dialect.parse({ ...ok, ...extra }).chat).toMatchObject(extra);
+    expect(dialect.parse({ ...ok, ...extra }, NO_CALL).chat).toMatchObject(extra);
   });
 
   test('a hostile name of a field cannot pass for another in the message', () => {
@@ -181,7 +184,7 @@ test('the OpenAI door needs a model and a message; the native one may get them f
     param: 'messages',
     message: expect.stringMatching(/>=1/),
   });
-  const parsed = native.parse({ prompt: { name: 'greet', variables: { who: 'you' } } });
+  const parsed = native.parse({ prompt: { name: 'greet', variables: { who: 'you' } } }, NO_CALL);
   expect(parsed).toMatchObject({
     prompt: { name: 'greet', variables: { who: 'you' } },
     chat: { model: '', messages: [] },
@@ -198,24 +201,27 @@ test.each([
 
 test('the native door streams unless told not to, the OpenAI door only when told', () => {
   const streams = (dialect: typeof native) =>
-    [undefined, null, true, false].map((stream) => dialect.parse({ ...ok, stream }).stream);
+    [undefined, null, true, false].map((stream) => dialect.parse({ ...ok, stream }, NO_CALL).stream);
   expect(streams(native)).toEqual([true, true, true, false]);
   expect(streams(openai)).toEqual([false, false, true, false]);
 });
 
 test('several answers are refused at the native door, and the message says where they can be had', () => {
   expect(refusal(native, { ...ok, n: 3 }).param).toBe('n');
-  expect(openai.parse({ ...ok, n: 3 }).chat.n).toBe(3);
+  expect(openai.parse({ ...ok, n: 3 }, NO_CALL).chat.n).toBe(3);
 });
 
 test("the native door's own fields do not travel to the provider", () => {
-  const parsed = native.parse({
-    ...ok,
-    metadata: { a: 1 },
-    vendor: { openai: { x: 1 } },
-    on_disconnect: 'finish',
-    n: 1,
-  });
+  const parsed = native.parse(
+    {
+      ...ok,
+      metadata: { a: 1 },
+      vendor: { openai: { x: 1 } },
+      on_disconnect: 'finish',
+      n: 1,
+    },
+    NO_CALL,
+  );
   expect(parsed.chat).toEqual(ok);
   expect(parsed).toMatchObject({ onDisconnect: 'finish', vendor: { openai: { x: 1 } } });
 });

@@ -1,16 +1,13 @@
 // Every recording and fixture of every wire, however its bytes are cut: the same events; and cut off anywhere, never a false success.
 import { describe, expect, test } from 'vitest';
-import type { Decoder, DecoderOptions } from '../../src/core/contracts.ts';
-import type { StreamEvent } from '../../src/core/events.ts';
 import { createAnthropicDecoder } from '../../src/providers/anthropic/decode.ts';
 import { createBedrockDecoder } from '../../src/providers/bedrock/decode.ts';
 import { createGeminiDecoder } from '../../src/providers/gemini/decode.ts';
 import { createOpenAiDecoder } from '../../src/providers/openai/decode.ts';
 import { createOpenAiResponsesDecoder } from '../../src/providers/openai-responses/decode.ts';
+import { type CreateDecoder, type Decode, type Decoded, decoding, fold } from '../support/decode.ts';
 import { expectRead, type Read } from '../support/expect.ts';
 import { chunkings, type Recording, recordingsOf } from '../support/recordings.ts';
-
-type CreateDecoder = (options: DecoderOptions) => Decoder;
 
 const WIRES: [wire: string, create: CreateDecoder][] = [
   ['openai-chat', createOpenAiDecoder],
@@ -23,30 +20,18 @@ const WIRES: [wire: string, create: CreateDecoder][] = [
 /** Of an API version that said STOP in every chunk, and no usage: cut between two chunks, nothing tells that more was to come. */
 const FINISHED_ALWAYS = /vertexai-streaming-(failure-error-mid-stream|success-citations|success-unknown-safety-enum)/;
 
-function decode(create: CreateDecoder, cuts: Buffer[], choices = 1): StreamEvent[] {
-  const events: StreamEvent[] = [];
-  const decoder = create({ emit: (event) => events.push(event), choices });
-  for (const cut of cuts) decoder.push(cut);
-  decoder.end();
-  decoder.end();
-  const ends = events.filter((e) => e.type === 'done' || e.type === 'error');
-  expect(ends, 'exactly one terminal').toHaveLength(1);
-  expect(events.at(-1), 'and it is last').toBe(ends[0]);
-  return events;
-}
-
-function read(events: StreamEvent[]): Read {
-  const first = events.filter((e) => !('choice' in e) || !e.choice);
-  const usage = events.findLast((e) => e.type === 'usage')?.usage;
-  const end = events.at(-1)!;
+/** Of the first alternative; usage is of all. */
+function read({ events, end }: Decoded): Read {
+  const first = fold(events.filter((e) => !('choice' in e) || !e.choice));
+  const usage = first.usages.at(-1);
   return {
-    text: first.flatMap((e) => (e.type === 'token' ? [e.text] : [])).join(''),
-    reasoning: first.flatMap((e) => (e.type === 'reasoning' ? [e.text] : [])).join(''),
-    toolCalls: first.flatMap((e) =>
-      e.type === 'tool-call'
-        ? [{ id: e.call.id, name: e.call.name, args: 'arguments' in e.call ? e.call.arguments : e.call.arguments_text }]
-        : [],
-    ),
+    text: first.text,
+    reasoning: first.reasoning,
+    toolCalls: first.calls.map((call) => ({
+      id: call.id,
+      name: call.name,
+      args: 'arguments' in call ? call.arguments : call.arguments_text,
+    })),
     usage: usage && {
       input: usage.input_tokens,
       output: usage.output_tokens,
@@ -59,30 +44,31 @@ function read(events: StreamEvent[]): Read {
 }
 
 describe.each(WIRES)('%s', (wire, create) => {
+  const decode = decoding(create, { raw: false });
   const recordings = recordingsOf(wire);
   const cuts = chunkings.filter(({ text }) => !(text && wire === 'bedrock-converse'));
 
   describe.each(cuts)('cut $name', ({ cut }) => {
     test.each(recordings.map((r) => [r.id, r] as const))('%s decodes as expected', (_id, recording) => {
-      expectRead(recording, read(decode(create, cut(recording.body))));
+      expectRead(recording, read(decode(cut(recording.body))));
     });
   });
 
   // After a finish reason an end is an end: what a strange vendor would still have said cannot be missed.
   const closed = recordings.filter((r) => !r.features.includes('content-after-finish') && !FINISHED_ALWAYS.test(r.id));
   test.each(closed.map((r) => [r.id, r] as const))('%s cut anywhere is never a false success', (_id, recording) => {
-    expectNoFalseSuccess(recording, create);
+    expectNoFalseSuccess(recording, decode);
   });
 });
 
-function expectNoFalseSuccess(recording: Recording, create: CreateDecoder): void {
-  const whole = read(decode(create, [recording.body]));
+function expectNoFalseSuccess(recording: Recording, decode: Decode): void {
+  const whole = read(decode([recording.body]));
   const choices = recording.features.includes('multi-choice') ? 3 : 1;
   const plain = ({ toolCalls }: Read) => toolCalls.map(({ name, args }) => ({ name, args }));
   // Every position is tried on short bodies, about two hundred on long ones.
   const step = Math.max(1, Math.floor(recording.body.length / 200));
   for (let at = 0; at < recording.body.length; at += step) {
-    const part = read(decode(create, [recording.body.subarray(0, at)], choices));
+    const part = read(decode([recording.body.subarray(0, at)], { choices }));
     if (part.end.type === 'done') {
       expect(part.text, `cut at ${at}`).toBe(whole.text);
       expect(plain(part)).toEqual(plain(whole));

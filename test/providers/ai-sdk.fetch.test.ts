@@ -1,44 +1,13 @@
 // The fetch that packages are given, against a server that is not ours: what goes out, what comes back, holding back and leaving.
-import { once } from 'node:events';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { ServerResponse } from 'node:http';
 import { gzipSync } from 'node:zlib';
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { type Call, createCallFetch } from '../../src/providers/ai-sdk/fetch.ts';
 import { createTransport } from '../../src/providers/transport.ts';
-
-interface Seen {
-  method: string | undefined;
-  url: string | undefined;
-  headers: IncomingMessage['headers'];
-  body: string;
-}
-
-async function serve(answer: (response: ServerResponse, request: IncomingMessage) => void) {
-  const seen: Seen[] = [];
-  const server = createServer((request, response) => {
-    let body = '';
-    request.setEncoding('utf8').on('data', (piece) => {
-      body += piece;
-    });
-    request.on('end', () => {
-      const { method, url, headers } = request;
-      seen.push({ method, url, headers, body });
-      answer(response, request);
-    });
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  onTestFinished(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return { seen, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` };
-}
+import { forThisTest, type Seen, startServer } from '../support/upstream.ts';
 
 function fetching(query?: Record<string, string>) {
-  const transport = createTransport();
-  onTestFinished(() => transport.close());
+  const transport = forThisTest(createTransport());
   const { fetch, within } = createCallFetch(transport, query);
   const controller = new AbortController();
   const call = { signal: controller.signal, onSent: vi.fn(), fault: undefined } satisfies Call;
@@ -53,19 +22,19 @@ function fetching(query?: Record<string, string>) {
 // ---- out ------------------------------------------------------------------------------------------------------------
 
 test.each<[about: string, input: (url: string) => string | URL | Request, init: RequestInit, seen: Partial<Seen>]>([
-  ['an address alone', (url) => `${url}/a?b=1`, {}, { method: 'GET', url: '/a?b=1', body: '' }],
-  ['a URL', (url) => new URL('/a', url), { method: 'POST', body: '{"ü":1}' }, { method: 'POST', body: '{"ü":1}' }],
+  ['an address alone', (url) => `${url}/a?b=1`, {}, { method: 'GET', url: '/a?b=1', text: '' }],
+  ['a URL', (url) => new URL('/a', url), { method: 'POST', body: '{"ü":1}' }, { method: 'POST', text: '{"ü":1}' }],
   [
     'bytes of text',
     (url) => url,
     { method: 'POST', body: new TextEncoder().encode('{"ü":1}') },
-    { method: 'POST', body: '{"ü":1}' },
+    { method: 'POST', text: '{"ü":1}' },
   ],
   [
     'a request',
     (url) => new Request(`${url}/r`, { method: 'PUT', body: 'x', headers: { 'x-a': '1' } }),
     {},
-    { method: 'PUT', url: '/r', body: 'x', headers: expect.objectContaining({ 'x-a': '1' }) },
+    { method: 'PUT', url: '/r', text: 'x', headers: expect.objectContaining({ 'x-a': '1' }) },
   ],
   [
     'headers of every form',
@@ -74,7 +43,7 @@ test.each<[about: string, input: (url: string) => string | URL | Request, init: 
     { headers: expect.objectContaining({ 'x-a': '1' }) },
   ],
 ])('%s goes out', async (_about, input, init, expected) => {
-  const { url, seen } = await serve((response) => response.end('yes'));
+  const { url, seen } = await startServer((response) => response.end('yes'));
   const { fetch, call } = fetching();
   const response = await fetch(input(url), init);
   expect(await response.text()).toBe('yes');
@@ -83,7 +52,7 @@ test.each<[about: string, input: (url: string) => string | URL | Request, init: 
 });
 
 test('the query of the config is added to each address', async () => {
-  const { url, seen } = await serve((response) => response.end());
+  const { url, seen } = await startServer();
   await fetching({ version: 'a b' }).fetch(`${url}/p?q=1`);
   expect(seen[0]!.url).toBe('/p?q=1&version=a+b');
 });
@@ -92,7 +61,7 @@ test.each<[about: string, body: RequestInit['body']]>([
   ['a form', new FormData()],
   ['bytes that are no text', new Uint8Array([0xff, 0xfe])],
 ])('%s is not sent wrongly, but not at all', async (_about, body) => {
-  const { url, seen } = await serve((response) => response.end());
+  const { url, seen } = await startServer();
   await expect(fetching().fetch(url, { method: 'POST', body })).rejects.toThrow();
   expect(seen).toEqual([]);
 });
@@ -100,7 +69,7 @@ test.each<[about: string, body: RequestInit['body']]>([
 // ---- back -----------------------------------------------------------------------------------------------------------
 
 test('status, headers and body come back, the body as it was before it was compressed', async () => {
-  const { url } = await serve((response) => {
+  const { url } = await startServer((response) => {
     response.writeHead(418, { 'content-encoding': 'gzip', 'x-a': '1', 'x-odd': Buffer.from('✓').toString('latin1') });
     response.end(gzipSync('a teapot'));
   });
@@ -112,13 +81,13 @@ test('status, headers and body come back, the body as it was before it was compr
 });
 
 test.each([204, 304])('an answer of %i has no body', async (status) => {
-  const { url } = await serve((response) => response.writeHead(status).end());
+  const { url } = await startServer((response) => response.writeHead(status).end());
   const response = await fetching().fetch(url);
   expect([response.status, response.body]).toEqual([status, null]);
 });
 
 test('a status that is none fails', async () => {
-  const { url } = await serve((response) => response.writeHead(799).end());
+  const { url } = await startServer((response) => response.writeHead(799).end());
   await expect(fetching().fetch(url)).rejects.toMatchObject({ code: 'upstream_protocol' });
 });
 
@@ -127,7 +96,7 @@ test('a server that is not there is unavailable', async () => {
 });
 
 test('a body that is cut just ends, with all that came before, and the call knows why', async () => {
-  const { url } = await serve((response) => {
+  const { url } = await startServer((response) => {
     response.write('half an ans');
     setImmediate(() => response.destroy());
   });
@@ -141,7 +110,7 @@ test('a body that is cut just ends, with all that came before, and the call know
 
 test('a body that nobody reads is held back at the socket', async () => {
   let writing: ServerResponse | undefined;
-  const { url } = await serve((response) => {
+  const { url } = await startServer((response) => {
     writing = response;
     const more = () => {
       while (response.write(Buffer.alloc(64 * 1024, 'x')));
@@ -169,7 +138,7 @@ test('a body that nobody reads is held back at the socket', async () => {
 
 test.each(['cancelled', 'aborted'])('a body that is %s closes the socket', async (how) => {
   const { promise: closed, resolve } = Promise.withResolvers<void>();
-  const { url } = await serve((response) => {
+  const { url } = await startServer((response) => {
     response.on('close', resolve);
     response.write('x');
   });
@@ -187,7 +156,7 @@ test.each(['cancelled', 'aborted'])('a body that is %s closes the socket', async
 });
 
 test("a request can be left by the call's signal and by its own", async () => {
-  const { url } = await serve(() => {});
+  const { url } = await startServer(() => {});
   const { fetch, abort } = fetching();
   const own = new AbortController();
   const first = fetch(url, { signal: own.signal });
@@ -199,9 +168,8 @@ test("a request can be left by the call's signal and by its own", async () => {
 });
 
 test('what is fetched later on by the same work belongs to its call, and not to another', async () => {
-  const { url } = await serve((response) => response.end('yes'));
-  const transport = createTransport();
-  onTestFinished(() => transport.close());
+  const { url } = await startServer((response) => response.end('yes'));
+  const transport = forThisTest(createTransport());
   const { fetch, within } = createCallFetch(transport);
   const calls = [1, 2].map(() => ({ signal: new AbortController().signal, onSent: vi.fn() }));
   await Promise.all(

@@ -8,6 +8,8 @@ import type { Provider, UpstreamResponse } from '../../src/core/contracts.ts';
 import type { StreamEvent } from '../../src/core/events.ts';
 import { type AiSdkProviderConfig, createAiSdkProvider } from '../../src/providers/ai-sdk/provider.ts';
 import { createTransport } from '../../src/providers/transport.ts';
+import { fold } from '../support/decode.ts';
+import { forThisTest, hello } from '../support/upstream.ts';
 
 /** Files by their path below the folder. */
 export async function folderWith(files: Record<string, string | object>): Promise<string> {
@@ -40,9 +42,7 @@ export async function providerOf(
   config: Omit<AiSdkProviderConfig, 'name' | 'cwd'> & { cwd?: string },
 ): Promise<Provider> {
   const cwd = config.cwd ?? import.meta.dirname;
-  const provider = await createAiSdkProvider({ name: 'up', ...config, cwd }, createTransport());
-  onTestFinished(() => provider.close());
-  return provider;
+  return forThisTest(await createAiSdkProvider({ name: 'up', ...config, cwd }, createTransport()));
 }
 
 export interface Asked {
@@ -57,8 +57,6 @@ export interface Asked {
   abort(reason?: unknown): void;
   sent(): number;
 }
-
-const hello = { model: 'alias', messages: [{ role: 'user', content: 'Hi' }] };
 
 /** Sends a request and reads the answer as the pump does. */
 export async function ask(provider: Provider, request: object = {}, model = 'm-1'): Promise<Asked> {
@@ -103,6 +101,4 @@ export async function ask(provider: Provider, request: object = {}, model = 'm-1
   };
 }
 
-export function textOf(events: StreamEvent[]): string {
-  return events.map((event) => (event.type === 'token' ? event.text : '')).join('');
-}
+export const textOf = (events: StreamEvent[]): string => fold(events).text;

@@ -3,9 +3,9 @@
 import type { LanguageModelV2Prompt, LanguageModelV3Prompt, LanguageModelV4CallOptions } from '@ai-sdk/provider';
 import { expect, test } from 'vitest';
 import type { ChatRequest } from '../../src/core/chat.ts';
-import { GatewayError } from '../../src/core/errors.ts';
 import type { SpecVersion } from '../../src/providers/ai-sdk/prompt.ts';
 import { aiSdkRequest } from '../../src/providers/ai-sdk/request.ts';
+import { refusalOf } from '../support/upstream.ts';
 
 const messages: ChatRequest['messages'] = [{ role: 'user', content: 'Hi' }];
 const prompt = [{ role: 'user', content: [{ type: 'text', text: 'Hi' }] }];
@@ -25,16 +25,7 @@ function translate(request: object, { version = 'v4', drop = [], vendor }: Setti
   return { options, dropped };
 }
 
-function refusal(request: object, settings?: Settings): GatewayError {
-  try {
-    translate(request, settings);
-  } catch (error) {
-    expect(error).toBeInstanceOf(GatewayError);
-    expect(error).toMatchObject({ code: 'invalid_request', message: expect.stringContaining('"ai-sdk"') });
-    return error as GatewayError;
-  }
-  throw new Error('it was not refused');
-}
+const refusal = (request: object, settings?: Settings) => refusalOf('ai-sdk', () => translate(request, settings));
 
 const VERSIONS: SpecVersion[] = ['v2', 'v3', 'v4'];
 

@@ -1,12 +1,10 @@
 // The bridge from a package's stream to ours, with a package that does what the test says: how parts arrive, how a stream is held back,
 // left and broken, and what a package does that no package should.
-import { once } from 'node:events';
-import { createServer, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import type { ChatRequest } from '../../src/core/chat.ts';
 import type { Provider } from '../../src/core/contracts.ts';
+import { hello, send, startHttp } from '../support/upstream.ts';
 import { ask, folderWith, providerOf, puppet, textOf } from './ai-sdk.folder.ts';
 
 type Stream = ReadableStream<unknown>;
@@ -84,8 +82,7 @@ test('the request of a package that does not use our fetch counts as sent before
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
   onTestFinished(() => void vi.useRealTimers());
   let sent = 0;
-  const chat = { model: 'a', messages: [{ role: 'user', content: 'Hi' }] } as ChatRequest;
-  const sending = provider.send(provider.request(chat, 'm').body, {
+  const sending = provider.send(provider.request(hello as ChatRequest, 'm').body, {
     signal: new AbortController().signal,
     onSent: () => void sent++,
   });
@@ -124,9 +121,7 @@ test('parts that came at once go on as one piece', async () => {
     },
   });
   const provider = await playing(() => ({ stream }));
-  const chat = { model: 'a', messages: [{ role: 'user', content: 'Hi' }] } as ChatRequest;
-  const context = { signal: new AbortController().signal, onSent() {} };
-  const response = await provider.send(provider.request(chat, 'm').body, context);
+  const response = await send(provider, hello, 'm');
   const pieces: string[] = [];
   await new Promise<void>((end) =>
     response.start({ data: (chunk) => void pieces.push(String(chunk)), end, error: () => end() }),
@@ -293,21 +288,9 @@ test.each(['signal', 'response'])('a stream that never ends is left by its %s, a
   asked.response.abort();
 });
 
-/** A server whose answers are never whole. */
-async function stumbling(answer: (response: ServerResponse) => void): Promise<string> {
-  const server = createServer((_request, response) => answer(response));
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  onTestFinished(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-}
-
 test('what a package fetches only while it is read is closed too when its request is left', async () => {
   const { promise: closed, resolve } = Promise.withResolvers<void>();
-  const url = await stumbling((response) => {
+  const url = await startHttp((_request, response) => {
     response.on('close', resolve);
     response.write('x');
   });
@@ -332,7 +315,7 @@ test('what a package fetches only while it is read is closed too when its reques
 });
 
 test('an answer that a package reads before it streams, and that is cut, was cut', async () => {
-  const url = await stumbling((response) => {
+  const url = await startHttp((_request, response) => {
     response.write('{"half":');
     setImmediate(() => response.destroy());
   });
@@ -358,8 +341,7 @@ test('a request that is left before the package answers ends at once, and its la
   const { promise: late, resolve: answer } = Promise.withResolvers<object>();
   const provider = await playing(() => late);
   const controller = new AbortController();
-  const chat = { model: 'a', messages: [{ role: 'user', content: 'Hi' }] } as ChatRequest;
-  const sending = provider.send(provider.request(chat, 'm').body, { signal: controller.signal, onSent() {} });
+  const sending = send(provider, hello, 'm', controller.signal);
   const reason = new Error('nobody waits for it any more');
   controller.abort(reason);
   await expect(sending).rejects.toBe(reason);
@@ -374,9 +356,7 @@ test('a request that was left before it was sent is not sent', async () => {
     asked = true;
     return { stream: streamOf(finish) };
   });
-  const chat = { model: 'a', messages: [{ role: 'user', content: 'Hi' }] } as ChatRequest;
   const reason = new Error('gone');
-  const context = { signal: AbortSignal.abort(reason), onSent() {} };
-  await expect(provider.send(provider.request(chat, 'm').body, context)).rejects.toBe(reason);
+  await expect(send(provider, hello, 'm', AbortSignal.abort(reason))).rejects.toBe(reason);
   expect(asked).toBe(false);
 });

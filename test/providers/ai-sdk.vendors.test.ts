@@ -1,13 +1,13 @@
 // Two real packages end to end over real sockets: one whose API is nearly Chat Completions, against the mock; one with an API of its
 // own, against a server that speaks it. What they send, what they make of an answer, refusals, cuts and leaving.
 // https://docs.cohere.com/v2/reference/chat-stream
-import { once } from 'node:events';
-import { createServer, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { ServerResponse } from 'node:http';
 import { expect, onTestFinished, test } from 'vitest';
 import type { Provider } from '../../src/core/contracts.ts';
 import type { StreamEvent } from '../../src/core/events.ts';
 import { type MockServer, startMock } from '../../src/mock/server.ts';
+import { fold } from '../support/decode.ts';
+import { startServer } from '../support/upstream.ts';
 import { type Asked, ask, providerOf, textOf } from './ai-sdk.folder.ts';
 
 const weather = {
@@ -19,13 +19,9 @@ const weather = {
   },
 };
 
-const callsOf = (events: StreamEvent[]) => events.flatMap((event) => (event.type === 'tool-call' ? [event.call] : []));
-const detailsOf = (events: StreamEvent[]) =>
-  events.flatMap((event) => (event.type === 'reasoning-detail' ? [event.detail] : []));
-
 /** The second turn, as a client makes it from the events of the first. */
 function continued(events: StreamEvent[], result: string) {
-  const calls = callsOf(events);
+  const calls = fold(events).calls;
   const tool_calls = calls.map((call) => ({
     id: call.id,
     type: 'function',
@@ -33,7 +29,7 @@ function continued(events: StreamEvent[], result: string) {
   }));
   return [
     { role: 'user', content: 'Weather in Oslo?' },
-    { role: 'assistant', content: textOf(events), tool_calls, reasoning_details: detailsOf(events) },
+    { role: 'assistant', content: textOf(events), tool_calls, reasoning_details: fold(events).details },
     ...calls.map(({ id }) => ({ role: 'tool', tool_call_id: id, content: result })),
   ];
 }
@@ -70,7 +66,7 @@ test('text comes through, and the request is what the package makes of it', asyn
 test('tools and their results go there and back', async () => {
   const { provider } = await mistral();
   const first = await (await ask(provider, { tools: [weather], tool_choice: 'auto' }, 'tools-2')).ended;
-  const calls = callsOf(first);
+  const calls = fold(first).calls;
   expect(calls).toHaveLength(2);
   expect(calls[0]).toMatchObject({ index: 0, name: 'get_weather', arguments: { city: expect.any(String) } });
   expect(first.at(-1)).toEqual({ type: 'done', finishReason: 'tool-calls' });
@@ -213,27 +209,9 @@ const sse = (frames: Frame[]) => frames.map((frame) => `event: ${frame.type}\nda
 
 /** A server of that API that answers as told, with the package that speaks to it. */
 async function cohere(answer: (response: ServerResponse) => void) {
-  const seen: { url: string | undefined; authorization: string | undefined; extra: unknown; body: any }[] = [];
-  const server = createServer((request, response) => {
-    let body = '';
-    request.setEncoding('utf8').on('data', (piece) => {
-      body += piece;
-    });
-    request.on('end', () => {
-      const { authorization, 'x-extra': extra } = request.headers;
-      seen.push({ url: request.url, authorization, extra, body: JSON.parse(body) });
-      answer(response);
-    });
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  onTestFinished(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  const baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v2`;
+  const { seen, url } = await startServer(answer);
   const headers = { authorization: 'Bearer other', 'X-Extra': 'yes' };
-  const provider = await providerOf({ package: '@ai-sdk/cohere', baseUrl, apiKey: 'co-1', headers });
+  const provider = await providerOf({ package: '@ai-sdk/cohere', baseUrl: `${url}/v2`, apiKey: 'co-1', headers });
   return { provider, seen };
 }
 
@@ -255,20 +233,22 @@ test('text, thinking and usage', async () => {
     { type: 'reasoning', text: 'They greet… ' },
     { type: 'reasoning', text: 'so do I.' },
   ]);
-  expect(detailsOf(events)).toEqual([{ format: 'ai-sdk', type: 'reasoning.text', text: 'They greet… so do I.' }]);
+  expect(fold(events).details).toEqual([{ format: 'ai-sdk', type: 'reasoning.text', text: 'They greet… so do I.' }]);
   expect(events.slice(-2)).toMatchObject([
     { type: 'usage', usage: { input_tokens: 70, output_tokens: 12 } },
     { type: 'done', finishReason: 'stop' },
   ]);
   // The config's headers are the last word.
-  expect(seen).toMatchObject([{ url: '/v2/chat', authorization: 'Bearer other', extra: 'yes' }]);
+  expect(seen).toMatchObject([{ url: '/v2/chat', headers: { authorization: 'Bearer other', 'x-extra': 'yes' } }]);
   expect(seen[0]!.body).toEqual({ model: 'command-x', messages, p: 0.5, stop_sequences: ['x'], seed: 3, stream: true });
 });
 
 test('a tool call, and the turn after it', async () => {
   const { provider, seen } = await saying(called);
   const first = await (await ask(provider, { tools: [weather] }, 'command-x')).ended;
-  expect(callsOf(first)).toEqual([{ index: 0, id: 'get_weather_1', name: 'get_weather', arguments: { city: 'Oslo' } }]);
+  expect(fold(first).calls).toEqual([
+    { index: 0, id: 'get_weather_1', name: 'get_weather', arguments: { city: 'Oslo' } },
+  ]);
   expect(first.at(-1)).toEqual({ type: 'done', finishReason: 'tool-calls' });
   await (await ask(provider, { tools: [weather], messages: continued(first, '7°') }, 'command-x')).ended;
   expect(seen[1]!.body).toMatchObject({
@@ -327,7 +307,7 @@ test.each<[how: string, cut: (response: ServerResponse) => void]>([
     for (stopAt of places) {
       const events = await (await ask(provider)).ended;
       expect(events.at(-1)).toMatchObject({ type: 'error', error: { code: 'upstream_truncated' } });
-      expect(callsOf(events)).toEqual([]);
+      expect(fold(events).calls).toEqual([]);
       expect('Grüße, „Welt“ 😀'.startsWith(textOf(events))).toBe(true);
     }
   }

@@ -2,81 +2,20 @@
 // What the API really sends is in test/conformance.
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { ReasoningDetail, StreamEvent, ToolCall, Usage } from '../../src/core/events.ts';
+import { GatewayError } from '../../src/core/errors.ts';
 import { createAnthropicDecoder } from '../../src/providers/anthropic/decode.ts';
+import {
+  anyArguments,
+  damaged,
+  decoding,
+  expectSameByteByByte,
+  expectStreamedWhole,
+  nearlyRight,
+  noise,
+} from '../support/decode.ts';
 import { recordingsOf } from '../support/recordings.ts';
 
-const bodies = recordingsOf('anthropic-messages').filter(({ body }) => body.length < 20_000);
-
-interface Decoded {
-  events: StreamEvent[];
-  end: Extract<StreamEvent, { type: 'done' | 'error' }>;
-  frames: string[];
-}
-
-/** Decodes, and holds every stream to the rules that the rest of the house relies on. */
-function decode(chunks: Buffer[]): Decoded {
-  const events: StreamEvent[] = [];
-  const frames: string[] = [];
-  let late = 0; // frames handed on after the end
-  const decoder = createAnthropicDecoder({
-    emit: (event) => void events.push(event),
-    raw(data) {
-      frames.push(data);
-      if (/^(done|error)$/.test(events.at(-1)?.type ?? '')) late++;
-    },
-    choices: 1,
-  });
-  for (const chunk of chunks) decoder.push(chunk);
-  decoder.end();
-  decoder.push(sse({ type: 'message_stop' }));
-  decoder.end();
-  const end = events.at(-1)!;
-  expect(events.filter(({ type }) => type === 'done' || type === 'error')).toEqual([end]);
-  expect(late).toBe(0);
-  for (const event of events) expectWellFormed(event);
-  for (const frame of frames) {
-    expect(frame).not.toMatch(/[\r\n]/);
-    JSON.parse(frame);
-  }
-  return { events, end: end as Decoded['end'], frames };
-}
-
-const FINISH = ['stop', 'length', 'tool-calls', 'content-filter', 'other'];
-
-function expectWellFormed(event: StreamEvent): void {
-  switch (event.type) {
-    case 'token':
-    case 'reasoning':
-      expect(event.text).toEqual(expect.stringMatching(/./s));
-      return;
-    case 'reasoning-detail':
-      expect(event.detail.format).toBe('anthropic-claude-v1');
-      return;
-    case 'tool-call-delta':
-      expect(event).toMatchObject({ index: expect.any(Number), arguments: expect.any(String) });
-      return;
-    case 'tool-call':
-      expect(event.call).toMatchObject({ id: expect.stringMatching(/./s), name: expect.any(String) });
-      return;
-    case 'usage':
-      for (const count of Object.values(event.usage)) {
-        expect(count === false || (Number.isInteger(count) && Number(count) >= 0)).toBe(true);
-      }
-      return;
-    case 'done':
-      expect(FINISH).toContain(event.finishReason);
-      return;
-    case 'error':
-      expect(event.error.code).toMatch(
-        /^(upstream_|context_length|content_filtered|model_not|request_too|invalid_req)/,
-      );
-      expect(event.error.message).toMatch(/./);
-      return;
-    default:
-      event satisfies never;
-  }
-}
+const bodies = recordingsOf('anthropic-messages').flatMap(({ body }) => (body.length < 20_000 ? [body] : []));
 
 type Frame = { type: string; [field: string]: unknown };
 const sse = (...frames: Frame[]) =>
@@ -95,46 +34,33 @@ const TEXT = { type: 'text', text: '' };
 const THINKING = { type: 'thinking', thinking: '', signature: '' };
 const tool = (id: string, input: object = {}) => ({ type: 'tool_use', id, name: 'look', input });
 
-const text = ({ events }: Decoded) => events.flatMap((e) => (e.type === 'token' ? [e.text] : [])).join('');
-const thoughts = ({ events }: Decoded) => events.flatMap((e) => (e.type === 'reasoning' ? [e.text] : [])).join('');
-const calls = ({ events }: Decoded): ToolCall[] => events.flatMap((e) => (e.type === 'tool-call' ? [e.call] : []));
-const details = ({ events }: Decoded): ReasoningDetail[] =>
-  events.flatMap((e) => (e.type === 'reasoning-detail' ? [e.detail] : []));
-const usages = ({ events }: Decoded): Usage[] => events.flatMap((e) => (e.type === 'usage' ? [e.usage] : []));
+const decode = decoding(createAnthropicDecoder, { late: sse(stop), format: /^anthropic-claude-v1$/ });
 
 // ---- nothing breaks it ----------------------------------------------------------------------------------------------
 
 test('no bytes make it throw or end twice', () => {
-  const piece = fc.oneof(
-    fc.uint8Array({ maxLength: 30 }),
-    fc
-      .constantFrom(
-        'data: ',
-        '\n',
-        '\n\n',
-        '{',
-        '}',
-        '{"type":"',
-        'null',
-        '[DONE]',
-        'event: error\n',
-        'error: ',
-        '"index":',
-      )
-      .map((s) => Buffer.from(s)),
-  );
+  const words = [
+    'data: ',
+    '\n',
+    '\n\n',
+    '{',
+    '}',
+    '{"type":"',
+    'null',
+    '[DONE]',
+    'event: error\n',
+    'error: ',
+    '"index":',
+  ];
   fc.assert(
-    fc.property(fc.array(piece, { maxLength: 30 }), (chunks) => void decode(chunks.map(Buffer.from))),
+    fc.property(noise(...words), (chunks) => void decode(chunks)),
     { numRuns: 2000 },
   );
 });
 
 test('frames with anything at all in any field do neither, in any order', () => {
-  // A shape that is nearly right goes deeper than noise does: each field is itself, or some other JSON value.
-  const junk = fc.jsonValue({ maxDepth: 2 });
-  const or = (real: fc.Arbitrary<unknown>) => fc.oneof({ weight: 5, arbitrary: real }, { weight: 1, arbitrary: junk });
+  const { junk, or, record } = nearlyRight(5);
   const words = or(fc.constantFrom('a', '', null, 'b c', '{"a":', '1}', '{}'));
-  const record = (fields: Record<string, fc.Arbitrary<unknown>>) => fc.record(fields, { requiredKeys: [] });
   const usage = or(
     record({
       input_tokens: or(fc.nat()),
@@ -191,56 +117,22 @@ test('frames with anything at all in any field do neither, in any order', () => 
 });
 
 test('bodies damaged anywhere do neither, and never lose their ending', () => {
-  const at = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
-  const damage = fc.record({
-    kind: fc.constantFrom('cut', 'flip', 'repeat', 'insert', 'end'),
-    at,
-    size: fc.nat(60),
-    bytes: fc.oneof(
-      fc.uint8Array({ maxLength: 8 }),
-      fc.constantFrom('\n', '\n\n', '"', '}', ' ', 'data: ').map((s) => Buffer.from(s)),
-    ),
-  });
   fc.assert(
-    fc.property(fc.constantFrom(...bodies), fc.array(damage, { minLength: 1, maxLength: 4 }), ({ body }, damages) => {
-      for (const { kind, at, size, bytes } of damages) {
-        const from = Math.floor(at * body.length);
-        const before = body.subarray(0, from);
-        const hit = body.subarray(from, from + size);
-        const after = body.subarray(from + size);
-        if (kind === 'cut') body = Buffer.concat([before, after]);
-        if (kind === 'flip') body = Buffer.concat([before, hit.map((byte) => byte ^ 0x15), after]);
-        if (kind === 'repeat') body = Buffer.concat([before, hit, hit, after]);
-        if (kind === 'insert') body = Buffer.concat([before, bytes, hit, after]);
-        if (kind === 'end') body = before;
-      }
-      decode([body]);
-    }),
+    fc.property(damaged(bodies, '\n', '\n\n', '"', '}', ' ', 'data: '), (body) => void decode([body])),
     { numRuns: 3000 },
   );
 });
 
 test('a body cut into single bytes decodes as it does whole', () => {
   fc.assert(
-    fc.property(fc.constantFrom(...bodies), ({ body }) => {
-      const bytes = decode(Array.from(body, (_byte, at) => body.subarray(at, at + 1)));
-      // Ids that the wire did not give are made up, and differ.
-      const plain = ({ events }: Decoded) => JSON.stringify(events).replace(/toolu_\w{32}/g, '');
-      expect(plain(bytes)).toBe(plain(decode([body])));
-    }),
+    fc.property(fc.constantFrom(...bodies), (body) => expectSameByteByByte(decode, body, /toolu_\w{32}/g)),
     { numRuns: 100 },
   );
 });
 
 test('a fault that cuts the body is what the stream ends with, unless the message was over', () => {
-  const fault = Object.assign(new Error(), { code: 'upstream_timeout' }) as never;
-  const endOf = (...frames: Frame[]) => {
-    const events: StreamEvent[] = [];
-    const decoder = createAnthropicDecoder({ emit: (event) => void events.push(event), choices: 1 });
-    decoder.push(sse(...frames));
-    decoder.end(fault);
-    return events.at(-1);
-  };
+  const fault = new GatewayError('upstream_timeout', 'Too slow.');
+  const endOf = (...frames: Frame[]) => decode([sse(...frames)], { fault }).end;
   const said = [start, open(0, TEXT), say(0, 'Hi'), close(0)];
   expect(endOf()).toEqual({ type: 'error', error: fault });
   expect(endOf(...said)).toEqual({ type: 'error', error: fault });
@@ -286,8 +178,8 @@ test.each(['text', 'thinking'])('%s that follows other text of its block comes o
         sse(close(0), why('end_turn'), stop),
       ]);
       const expected = pieces.map(([piece]) => piece).join('');
-      expect(kind === 'text' ? text(read) : thoughts(read)).toBe(expected);
-      expect(kind === 'text' ? thoughts(read) : text(read)).toBe('');
+      expect(kind === 'text' ? read.text : read.reasoning).toBe(expected);
+      expect(kind === 'text' ? read.reasoning : read.text).toBe('');
       expect(read.frames).toHaveLength(pieces.length + 5);
     }),
     { numRuns: 1000 },
@@ -305,7 +197,7 @@ test('a frame that only looks like those before it is read for what it is', () =
     like('} '),
     sse(delta(1, { type: 'text_delta', text: 'c' }), close(0), why('end_turn'), stop),
   ]);
-  expect(text(read)).toBe('aabac');
+  expect(read.text).toBe('aabac');
   expect(decode([sse(start, open(0, TEXT)), like('}'), like(' '), sse(stop)]).end).toMatchObject({
     type: 'error',
     error: { code: 'upstream_protocol' },
@@ -317,7 +209,7 @@ test('an index used again is a new block', () => {
     sse(start, open(0, TEXT), say(0, 'a'), say(0, 'b'), close(0)),
     sse(open(0, THINKING), think(0, 'c'), think(0, 'd'), say(0, 'e'), close(0), say(0, 'f'), why('end_turn'), stop),
   ]);
-  expect([text(read), thoughts(read)]).toEqual(['abf', 'cd']);
+  expect([read.text, read.reasoning]).toEqual(['abf', 'cd']);
 });
 
 // ---- reasoning ------------------------------------------------------------------------------------------------------
@@ -341,7 +233,7 @@ test('a thought is kept whole, with its signature, once its block is closed', ()
     text: 'One, two, "three".',
     signature: 'c2ln',
   };
-  expect(details(read)).toEqual([detail]);
+  expect(read.details).toEqual([detail]);
   const order = read.events.map(({ type }) => type).filter((type, at, all) => type !== all[at - 1]);
   expect(order).toEqual(['usage', 'reasoning', 'reasoning-detail', 'token', 'done']);
 });
@@ -361,7 +253,7 @@ test.each<[about: string, frames: Frame[], kept: object[]]>([
   ['a thought that was cut', [open(0, THINKING), think(0, 'Hm.'), sign(0, 's')], []],
 ])('%s is kept as far as it must come back', (_about, frames, kept) => {
   const read = decode([sse(start, ...frames)]);
-  expect(details(read)).toEqual(kept.map((detail) => ({ format: 'anthropic-claude-v1', ...detail })));
+  expect(read.details).toEqual(kept.map((detail) => ({ format: 'anthropic-claude-v1', ...detail })));
 });
 
 test('a thought that does not come first says what it came after', () => {
@@ -370,50 +262,29 @@ test('a thought that does not come first says what it came after', () => {
     sse(open(2, THINKING), sign(2, 'b'), close(2), open(3, tool('toolu_1')), close(3)),
     sse(open(4, { type: 'redacted_thinking', data: 'c' }), close(4), why('tool_use'), stop),
   ]);
-  expect(details(read).map(({ id }) => id)).toEqual([undefined, 'text', 'toolu_1']);
+  expect(read.details.map(({ id }) => id)).toEqual([undefined, 'text', 'toolu_1']);
 });
 
 // ---- tool calls -----------------------------------------------------------------------------------------------------
 
-const args = fc.dictionary(fc.string({ maxLength: 5 }), fc.jsonValue({ maxDepth: 2 }), {
-  maxKeys: 3,
-  noNullPrototype: true,
-});
-
 test('calls come out whole, however their input is cut, and what streams is what comes complete', () => {
   fc.assert(
-    fc.property(
-      fc.array(fc.tuple(args, fc.array(fc.nat(), { maxLength: 5 })), { minLength: 1, maxLength: 4 }),
-      (list) => {
-        const given = list.map(([value, cuts]) => {
-          const json = JSON.stringify(value);
-          const places = [...new Set(cuts.map((at) => at % (json.length + 1)))].sort((x, y) => x - y);
-          return {
-            value: JSON.parse(json),
-            json,
-            pieces: [0, ...places].map((from, i) => json.slice(from, places[i])),
-          };
-        });
-        const frames = given.flatMap(({ pieces }, at) => [
-          open(at + 1, tool(`toolu_${at}`)),
-          ...pieces.map((piece) => argue(at + 1, piece)),
-          close(at + 1),
-        ]);
-        const read = decode([
-          sse(start, open(0, { type: 'server_tool_use', id: 's', name: 'n' }), close(0), ...frames),
-          sse(why('tool_use'), stop),
-        ]);
-        expect(read.end).toEqual({ type: 'done', finishReason: 'tool-calls' });
-        expect(calls(read)).toEqual(
-          given.map(({ value }, index) => ({ index, id: `toolu_${index}`, name: 'look', arguments: value })),
-        );
-        for (const { index, id, name } of calls(read)) {
-          const deltas = read.events.flatMap((e) => (e.type === 'tool-call-delta' && e.index === index ? [e] : []));
-          expect(deltas.map((e) => e.arguments).join('')).toBe(given[index]!.json);
-          expect([deltas.flatMap((e) => e.id ?? []), deltas.flatMap((e) => e.name ?? [])]).toEqual([[id], [name]]);
-        }
-      },
-    ),
+    fc.property(fc.array(anyArguments, { minLength: 1, maxLength: 4 }), (given) => {
+      const frames = given.flatMap(({ pieces }, at) => [
+        open(at + 1, tool(`toolu_${at}`)),
+        ...pieces.map((piece) => argue(at + 1, piece)),
+        close(at + 1),
+      ]);
+      const read = decode([
+        sse(start, open(0, { type: 'server_tool_use', id: 's', name: 'n' }), close(0), ...frames),
+        sse(why('tool_use'), stop),
+      ]);
+      expect(read.end).toEqual({ type: 'done', finishReason: 'tool-calls' });
+      expect(read.calls).toEqual(
+        given.map(({ value }, index) => ({ index, id: `toolu_${index}`, name: 'look', arguments: value })),
+      );
+      expectStreamedWhole(read, given);
+    }),
     { numRuns: 300 },
   );
 });
@@ -428,18 +299,18 @@ describe('a call whose block was closed', () => {
     ['and the end', [why('tool_use'), stop], ['toolu_1']],
     ['and the end by its length', [why('max_tokens'), stop], ['toolu_1']],
   ])('%s', (_about, frames, given) => {
-    expect(calls(decode([sse(...closed('{"a":1}'), ...frames)])).map(({ id }) => id)).toEqual(given);
+    expect(decode([sse(...closed('{"a":1}'), ...frames)]).calls.map(({ id }) => id)).toEqual(given);
   });
 
   test.each(['', ' ', '{"a":', '{"a":1'])('but cut by the limit at %j is no call', (json) => {
     const read = decode([sse(...closed(json), why('max_tokens'), stop)]);
-    expect(calls(read)).toEqual([]);
+    expect(read.calls).toEqual([]);
     expect(read.end).toEqual({ type: 'done', finishReason: 'length' });
   });
 
   test('with arguments that are no JSON keeps their text', () => {
     const read = decode([sse(...closed('{"a":'), why('tool_use'), stop)]);
-    expect(calls(read)).toEqual([{ index: 0, id: 'toolu_1', name: 'look', arguments_text: '{"a":', invalid: true }]);
+    expect(read.calls).toEqual([{ index: 0, id: 'toolu_1', name: 'look', arguments_text: '{"a":', invalid: true }]);
   });
 });
 
@@ -455,15 +326,15 @@ test('an input that is given at once counts where none is streamed', () => {
     ),
     sse(why('tool_use'), stop),
   ]);
-  expect(calls(read).map((call) => 'arguments' in call && call.arguments)).toEqual([{ a: 1 }, { b: 2 }]);
+  expect(read.calls.map((call) => 'arguments' in call && call.arguments)).toEqual([{ a: 1 }, { b: 2 }]);
 });
 
 test('a made-up id stays the same from the first delta to the call', () => {
   const read = decode([
     sse(start, open(0, { type: 'tool_use', name: 'look' }), argue(0, '{}'), close(0), why('tool_use'), stop),
   ]);
-  const ids = read.events.flatMap((e) => (e.type === 'tool-call-delta' && e.id ? [e.id] : []));
-  expect(ids).toEqual([calls(read)[0]!.id]);
+  const ids = read.deltas.flatMap(({ id }) => id || []);
+  expect(ids).toEqual([read.calls[0]!.id]);
   expect(ids[0]).toMatch(/^toolu_\w{32}$/);
 });
 
@@ -533,7 +404,7 @@ test('costs are told as soon as they are known, and later reports correct them',
     reasoning_tokens: 0,
     estimated: false,
   };
-  expect(usages(read)).toEqual([
+  expect(read.usages).toEqual([
     usage,
     { ...usage, input_tokens: 17, output_tokens: 9, cache_write_input_tokens: 2, reasoning_tokens: 4 },
   ]);
@@ -562,7 +433,7 @@ test.each([
     Buffer.from(frame),
     sse(say(0, 'no more'), why('end_turn'), stop),
   ]);
-  expect(text(read)).toBe('So far');
+  expect(read.text).toBe('So far');
   expect(read.end).toMatchObject({ type: 'error', error: { code, message: expect.stringContaining(message) } });
 });
 

@@ -1,23 +1,21 @@
 // What goes out to a provider of the Messages wire: held against what the official SDK sends for the same, and field by field with
 // what each generation of models takes. The conversation itself is in anthropic.messages.test.ts.
-import { createServer, type IncomingHttpHeaders } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import Anthropic from '@anthropic-ai/sdk';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { ChatRequest } from '../../src/core/chat.ts';
 import { type AnthropicProviderConfig, createAnthropicProvider } from '../../src/providers/anthropic/provider.ts';
 import { anthropicRequest } from '../../src/providers/anthropic/request.ts';
 import { createTransport } from '../../src/providers/transport.ts';
+import { asked, forThisTest, hello, type Seen } from '../support/upstream.ts';
 
 type Config = Omit<Partial<AnthropicProviderConfig>, 'name' | 'baseUrl'>;
 
 const CURRENT = 'claude-opus-5-5';
 const BUDGET = 'claude-haiku-4-5';
-const chat = { model: 'alias', messages: [{ role: 'user', content: 'Hi' }] };
 const tools = [{ type: 'function', function: { name: 'look', parameters: { type: 'object', properties: {} } } }];
 
 function ask(request: object, model = CURRENT, config: Config = {}, vendor?: Record<string, unknown>) {
-  const { body, dropped } = anthropicRequest(config, { ...chat, ...request } as ChatRequest, model, vendor);
+  const { body, dropped } = anthropicRequest(config, { ...hello, ...request } as ChatRequest, model, vendor);
   return { body: body as Record<string, any>, dropped };
 }
 
@@ -44,39 +42,12 @@ async function askSdk(params: object) {
   return seen[0]!;
 }
 
-interface Seen {
-  method: string | undefined;
-  url: string | undefined;
-  headers: IncomingHttpHeaders;
-  body: any;
-}
-
-async function send(config: Config, request: object = {}, path = '/v1'): Promise<Seen> {
-  const seen: Seen[] = [];
-  const server = createServer((incoming, response) => {
-    let text = '';
-    incoming.setEncoding('utf8').on('data', (piece) => {
-      text += piece;
-    });
-    incoming.on('end', () => {
-      const { method, url, headers } = incoming;
-      seen.push({ method, url, headers, body: JSON.parse(text) });
-      response.end();
-    });
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}${path}`;
-  const provider = createAnthropicProvider({ name: 'up', baseUrl, ...config }, createTransport({ proxy: false }));
-  onTestFinished(async () => {
-    await provider.close();
-    server.closeAllConnections();
-    server.close();
-  });
-  const { body } = provider.request({ ...chat, ...request } as ChatRequest, CURRENT);
-  const response = await provider.send(body, { signal: new AbortController().signal, onSent() {} });
-  response.abort();
-  expect(seen).toHaveLength(1);
-  return seen[0]!;
+function send(config: Config, request: object = {}, path = '/v1'): Promise<Seen> {
+  const providerAt = (url: string) => {
+    const filled = { name: 'up', baseUrl: url + path, ...config };
+    return forThisTest(createAnthropicProvider(filled, createTransport({ proxy: false })));
+  };
+  return asked(providerAt, { ...hello, ...request }, CURRENT);
 }
 
 // ---- as the SDK does it ---------------------------------------------------------------------------------------------

@@ -3,69 +3,13 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { GatewayError } from '../../src/core/errors.ts';
-import type { ReasoningDetail, StreamEvent, ToolCall } from '../../src/core/events.ts';
+import type { StreamEvent } from '../../src/core/events.ts';
 import { createBedrockDecoder } from '../../src/providers/bedrock/decode.ts';
+import { type Decode, decoding, expectSameByteByByte } from '../support/decode.ts';
 import { recordingsOf } from '../support/recordings.ts';
 import { event, exception, frame } from './bedrock.frame.ts';
 
 const bodies = recordingsOf('bedrock-converse');
-
-interface Decoded {
-  events: StreamEvent[];
-  end: Extract<StreamEvent, { type: 'done' | 'error' }>;
-}
-
-/** Decodes, and holds every stream to the rules that the rest of the house relies on. */
-function decode(chunks: Buffer[], fault?: GatewayError): Decoded {
-  const events: StreamEvent[] = [];
-  const decoder = createBedrockDecoder({ emit: (event) => void events.push(event), raw: neverCalled, choices: 1 });
-  for (const chunk of chunks) decoder.push(chunk);
-  decoder.end(fault);
-  decoder.push(delta({ text: 'late' }));
-  decoder.end();
-  const end = events.at(-1)!;
-  expect(events.filter(({ type }) => type === 'done' || type === 'error')).toEqual([end]);
-  for (const event of events) expectWellFormed(event);
-  return { events, end: end as Decoded['end'] };
-}
-
-function neverCalled(): never {
-  throw new Error('there is no front door for binary frames');
-}
-
-function expectWellFormed(event: StreamEvent): void {
-  switch (event.type) {
-    case 'token':
-    case 'reasoning':
-      expect(event.text).toEqual(expect.stringMatching(/./s));
-      return;
-    case 'reasoning-detail':
-      expect(event.detail).toMatchObject({ type: expect.stringMatching(/^reasoning\.(text|encrypted)$/) });
-      return;
-    case 'tool-call-delta':
-      expect(event).toMatchObject({ index: expect.any(Number), arguments: expect.any(String) });
-      return;
-    case 'tool-call':
-      expect(event.call).toMatchObject({ id: expect.stringMatching(/./s), name: expect.any(String) });
-      return;
-    case 'usage':
-      for (const count of Object.values(event.usage)) {
-        expect(count === false || (Number.isInteger(count) && Number(count) >= 0)).toBe(true);
-      }
-      return;
-    case 'done':
-      expect(['stop', 'length', 'tool-calls', 'content-filter', 'other']).toContain(event.finishReason);
-      return;
-    case 'error':
-      expect(event.error.code).toMatch(
-        /^(upstream_|context_length|content_filtered|model_not|request_too|invalid_req)/,
-      );
-      expect(event.error.message).toMatch(/./);
-      return;
-    default:
-      event satisfies never;
-  }
-}
 
 const start = event('messageStart', { role: 'assistant' });
 const delta = (delta: object, contentBlockIndex = 0, p = 'abc') =>
@@ -76,11 +20,13 @@ const close = (contentBlockIndex = 0) => event('contentBlockStop', { contentBloc
 const stop = (stopReason: string) => event('messageStop', { stopReason });
 const metadata = event('metadata', { usage: { inputTokens: 3, outputTokens: 4, totalTokens: 7 } });
 
-const text = ({ events }: Decoded) => events.flatMap((e) => (e.type === 'token' ? [e.text] : [])).join('');
-const reasoning = ({ events }: Decoded) => events.flatMap((e) => (e.type === 'reasoning' ? [e.text] : [])).join('');
-const calls = ({ events }: Decoded): ToolCall[] => events.flatMap((e) => (e.type === 'tool-call' ? [e.call] : []));
-const details = ({ events }: Decoded): ReasoningDetail[] =>
-  events.flatMap((e) => (e.type === 'reasoning-detail' ? [e.detail] : []));
+const read = decoding(createBedrockDecoder, { late: delta({ text: 'late' }) });
+const decode: Decode = (...given) => {
+  const decoded = read(...given);
+  for (const { type } of decoded.details) expect(type).toMatch(/^reasoning\.(text|encrypted)$/);
+  expect(decoded.frames, 'there is no front door for binary frames').toEqual([]);
+  return decoded;
+};
 
 // ---- nothing breaks it ----------------------------------------------------------------------------------------------
 
@@ -115,12 +61,9 @@ test('no bytes and no payloads make it throw or end twice', () => {
 
 test('byte by byte it says what it says of the whole', () => {
   fc.assert(
-    fc.property(fc.array(anyFrame, { maxLength: 10 }), (frames) => {
-      const whole = Buffer.concat(frames);
-      const bytes = Array.from(whole, (_, at) => whole.subarray(at, at + 1));
-      const plain = ({ events }: Decoded) => JSON.stringify(events).replace(/"call_[0-9a-f-]{36}"/g, '"invented"');
-      expect(plain(decode(bytes))).toBe(plain(decode([whole])));
-    }),
+    fc.property(fc.array(anyFrame, { maxLength: 10 }), (frames) =>
+      expectSameByteByByte(decode, Buffer.concat(frames), /call_[0-9a-f-]{36}/g),
+    ),
   );
 });
 
@@ -132,7 +75,7 @@ test.each(bodies.map((body) => [body.id, body]))(
       const damaged = Buffer.from(body);
       damaged[at]! ^= 0x11;
       const read = decode([damaged]);
-      expect(text(whole).startsWith(text(read)), `damaged at ${at}`).toBe(true);
+      expect(whole.text.startsWith(read.text), `damaged at ${at}`).toBe(true);
       if (read.end.type === 'done') expect(whole.end).toEqual(read.end);
     }
   },
@@ -160,8 +103,8 @@ test('a delta after others of its shape is read as it is alone, whatever the tex
         );
         const wellFormed = (text: string) => Buffer.from(text).toString(); // halves of characters cannot be sent
         const read = decode([Buffer.concat(frames)]);
-        expect(text(read)).toBe(wellFormed(of('text')));
-        expect(reasoning(read)).toBe(wellFormed(of('reasoningContent')));
+        expect(read.text).toBe(wellFormed(of('text')));
+        expect(read.reasoning).toBe(wellFormed(of('reasoningContent')));
       },
     ),
   );
@@ -172,7 +115,7 @@ test('reasoning read by its shape belongs to the block that it came in', () => {
     ['one ', 'two ', 'three '].map((text) => delta({ reasoningContent: { text } }, block));
   const signed = (block: number) => [delta({ reasoningContent: { signature: `s${block}` } }, block), close(block)];
   const read = decode([...words(0), ...signed(0), ...words(4), ...signed(4), stop('end_turn'), metadata]);
-  expect(details(read)).toEqual([
+  expect(read.details).toEqual([
     { type: 'reasoning.text', format: 'anthropic-claude-v1', text: 'one two three ', signature: 's0' },
     { type: 'reasoning.text', format: 'anthropic-claude-v1', text: 'one two three ', signature: 's4' },
   ]);
@@ -210,9 +153,9 @@ test('the end waits for the usage that follows the stop reason', () => {
 test('after the stop reason any end of the body is the end, before it none is', () => {
   const broken = new GatewayError('upstream_truncated', 'The connection broke.');
   const said = [start, delta({ text: 'x' }), close()];
-  expect(decode([...said, stop('end_turn')], broken).end).toMatchObject({ type: 'done' });
+  expect(decode([...said, stop('end_turn')], { fault: broken }).end).toMatchObject({ type: 'done' });
   expect(decode([...said, stop('end_turn'), metadata.subarray(0, 40)]).end).toMatchObject({ type: 'done' });
-  expect(decode(said, broken).end).toEqual({ type: 'error', error: broken });
+  expect(decode(said, { fault: broken }).end).toEqual({ type: 'error', error: broken });
   expect(decode([...said, metadata]).end).toMatchObject({ error: { code: 'upstream_truncated' } });
   expect(decode([]).end).toMatchObject({ error: { code: 'upstream_truncated' } });
 });
@@ -290,7 +233,7 @@ test('calls whose blocks are interleaved are kept apart and given out in order',
     close(0),
     stop('tool_use'),
   ]);
-  expect(calls(read)).toEqual([
+  expect(read.calls).toEqual([
     { index: 0, id: 'a', name: 'f', arguments: { a: 1 } },
     { index: 1, id: 'b', name: 'g', arguments: { b: 2 } },
   ]);
@@ -304,7 +247,7 @@ test.each(['max_tokens', 'model_context_window_exceeded', 'guardrail_intervened'
     const piece = delta({ toolUse: { input: '{"b":' } }, 1);
     for (const cut of [[begun], [begun, close(1)], [begun, piece], [begun, piece, close(1)]]) {
       const read = decode([...whole, ...cut, stop(reason), metadata]);
-      expect(calls(read).map(({ id }) => id)).toEqual(['a']);
+      expect(read.calls.map(({ id }) => id)).toEqual(['a']);
       expect(read.end).toMatchObject({
         type: 'done',
         finishReason: reason.startsWith('guard') ? 'content-filter' : 'length',
@@ -320,12 +263,12 @@ test('arguments that the model finished and that are no JSON are given out as su
     close(),
     stop('tool_use'),
   ]);
-  expect(calls(read)).toEqual([{ index: 0, id: 'a', name: 'f', arguments_text: '{"a":', invalid: true }]);
+  expect(read.calls).toEqual([{ index: 0, id: 'a', name: 'f', arguments_text: '{"a":', invalid: true }]);
 });
 
 test('a call without an id is given one, and one whose block is never closed is whole when the model stops', () => {
   const read = decode([begin({ name: 'f' }), delta({ toolUse: { input: '{}' } }), stop('tool_use')]);
-  expect(calls(read)).toEqual([{ index: 0, id: expect.stringMatching(/^call_/), name: 'f', arguments: {} }]);
+  expect(read.calls).toEqual([{ index: 0, id: expect.stringMatching(/^call_/), name: 'f', arguments: {} }]);
   expect(read.end).toMatchObject({ finishReason: 'tool-calls' });
 });
 
@@ -351,7 +294,7 @@ test('redacted reasoning is handed out as its maker wrote it, and says whose it 
     close(index),
   ];
   const read = decode([...redacted('EqADCkgI', 0), ...redacted('rsn_\x00\xff', 1), stop('end_turn')]);
-  expect(details(read)).toEqual([
+  expect(read.details).toEqual([
     { type: 'reasoning.encrypted', format: 'anthropic-claude-v1', data: 'EqADCkgI' },
     { type: 'reasoning.encrypted', format: 'bedrock-openai-v1', data: 'rsn_\x00\xff' },
   ]);
@@ -359,15 +302,15 @@ test('redacted reasoning is handed out as its maker wrote it, and says whose it 
 
 test('a redacted block in several pieces is one', () => {
   const pieces = ['Eq', 'AD'].map((bytes) => delta({ reasoningContent: { redactedContent: base64(bytes) } }));
-  expect(details(decode([...pieces, close(), stop('end_turn')]))).toMatchObject([{ data: 'EqAD' }]);
+  expect(decode([...pieces, close(), stop('end_turn')]).details).toMatchObject([{ data: 'EqAD' }]);
 });
 
 test('reasoning without a signature need not be given back', () => {
   const read = decode([delta({ reasoningContent: { text: 'hm' } }), close(), stop('end_turn')]);
-  expect([reasoning(read), details(read)]).toEqual(['hm', []]);
+  expect([read.reasoning, read.details]).toEqual(['hm', []]);
 });
 
 test('a signature whose text was withheld is kept', () => {
   const read = decode([delta({ reasoningContent: { signature: 's' } }), stop('end_turn')]);
-  expect(details(read)).toEqual([{ type: 'reasoning.text', format: 'anthropic-claude-v1', text: '', signature: 's' }]);
+  expect(read.details).toEqual([{ type: 'reasoning.text', format: 'anthropic-claude-v1', text: '', signature: 's' }]);
 });

@@ -2,8 +2,8 @@
 import type { ConverseStreamCommandInput } from '@aws-sdk/client-bedrock-runtime';
 import { describe, expect, test } from 'vitest';
 import { type ChatRequest, chatRequest } from '../../src/core/chat.ts';
-import { GatewayError } from '../../src/core/errors.ts';
 import { type BedrockRequestConfig, bedrockRequest } from '../../src/providers/bedrock/request.ts';
+import { refusalOf } from '../support/upstream.ts';
 import { capture } from './bedrock.sdk.ts';
 
 const CLAUDE = 'us.anthropic.claude-sonnet-4-5-20250929-v1:0';
@@ -40,18 +40,7 @@ function build(
   return bedrockRequest(config, chat, model, vendor);
 }
 
-function refusal(request: object, model = CLAUDE): { param: string | undefined; message: string } {
-  try {
-    build(request, model);
-  } catch (thrown) {
-    if (thrown instanceof GatewayError && thrown.code === 'invalid_request') {
-      expect(thrown.message).toContain('provider wire "bedrock"');
-      return { param: thrown.param, message: thrown.message };
-    }
-    throw thrown;
-  }
-  throw new Error('it was not refused');
-}
+const refusal = (request: object, model = CLAUDE) => refusalOf('bedrock', () => build(request, model));
 
 const content = (parts: unknown[], request: object = {}, model = CLAUDE) =>
   build({ messages: [{ role: 'user', content: parts }], ...request }, model).body.messages[0].content;
@@ -421,7 +410,7 @@ describe('media', () => {
     const s3Location = { uri: 's3://bucket/cat.png' };
     expect(content([image('s3://bucket/cat.png')])).toEqual([{ image: { format: 'png', source: { s3Location } } }]);
     const web = image('https://example.com/cat.png');
-    expect(refusal({ messages: [{ role: 'user', content: [{ type: 'text', text: 'x' }, web] }] })).toEqual({
+    expect(refusal({ messages: [{ role: 'user', content: [{ type: 'text', text: 'x' }, web] }] })).toMatchObject({
       param: 'messages[0].content[1]',
       message: expect.stringContaining('s3://'),
     });

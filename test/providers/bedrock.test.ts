@@ -1,68 +1,25 @@
 // What goes out to Bedrock, as a server sees it: address, headers, signature, body; beside what the official SDK would send at the same
 // moment. And where credentials come from.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type IncomingHttpHeaders } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
-import type { ChatRequest } from '../../src/core/chat.ts';
-import type { Provider } from '../../src/core/contracts.ts';
+import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type BedrockProviderConfig, createBedrockProvider } from '../../src/providers/bedrock/provider.ts';
 import { createTransport } from '../../src/providers/transport.ts';
+import { asked, forThisTest, listen, type Seen, send, startHttp, startServer } from '../support/upstream.ts';
 import { capture } from './bedrock.sdk.ts';
 
-interface Seen {
-  method: string | undefined;
-  url: string | undefined;
-  headers: IncomingHttpHeaders;
-  body: string;
-}
-
-const chat: ChatRequest = { model: 'alias', messages: [{ role: 'user', content: 'Grüße' }] };
+const chat = { model: 'alias', messages: [{ role: 'user', content: 'Grüße' }] };
 const MODEL = 'us.anthropic.claude-sonnet-4-5-20250929-v1:0';
 const KEYS = { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'wJalrXUtnFEMI/K7MDENG' };
 
-/** A server that writes down what it is asked. */
-async function startServer() {
-  const seen: Seen[] = [];
-  const server = createServer((request, response) => {
-    let body = '';
-    request.setEncoding('utf8').on('data', (piece) => {
-      body += piece;
-    });
-    request.on('end', () => {
-      const { method, url, headers } = request;
-      seen.push({ method, url, headers, body });
-      response.end();
-    });
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  onTestFinished(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return { seen, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` };
-}
-
 function providerOf(config: Partial<BedrockProviderConfig>) {
-  const provider = createBedrockProvider({ name: 'up', region: 'us-east-1', ...config }, createTransport());
-  onTestFinished(() => provider.close());
-  return provider;
+  return forThisTest(createBedrockProvider({ name: 'up', region: 'us-east-1', ...config }, createTransport()));
 }
 
-/** Sends, and lets go of the answer. */
-async function send(provider: Provider, model = MODEL, request: object = {}): Promise<void> {
-  const { body } = provider.request({ ...chat, ...request } as ChatRequest, model);
-  const response = await provider.send(body, { signal: new AbortController().signal, onSent() {} });
-  response.abort();
-}
-
-async function ask(config: Partial<BedrockProviderConfig>, model = MODEL, request: object = {}): Promise<Seen> {
-  const { url, seen } = await startServer();
-  await send(providerOf({ baseUrl: url, ...config }), model, request);
-  expect(seen).toHaveLength(1);
-  return seen[0]!;
+function ask(config: Partial<BedrockProviderConfig>, model = MODEL): Promise<Seen> {
+  return asked((url) => providerOf({ baseUrl: url, ...config }), chat, model);
 }
 
 /** Holds what a test puts there, and nothing else: what this machine has is no concern of these tests. */
@@ -102,8 +59,7 @@ test('without an address of its own it is the one of the region', async () => {
   const seen: string[] = [];
   const transport = createTransport({ proxy: await proxyThatNotes(seen) });
   const provider = createBedrockProvider({ name: 'up', region: 'eu-west-3', apiKey: 'k' }, transport);
-  onTestFinished(() => provider.close());
-  await expect(send(provider)).rejects.toMatchObject({ code: 'upstream_unavailable' });
+  await expect(send(forThisTest(provider), chat, MODEL)).rejects.toMatchObject({ code: 'upstream_unavailable' });
   expect(seen).toEqual([`${headers.host}:443`]);
 });
 
@@ -114,16 +70,14 @@ async function proxyThatNotes(seen: string[]): Promise<string> {
     seen.push(request.url!);
     socket.end('HTTP/1.1 403 Forbidden\r\n\r\n');
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  onTestFinished(() => void server.close());
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return listen(server);
 }
 
 test('an API key is a bearer, and nothing is signed', async () => {
   const { headers, body } = await ask({ apiKey: 'bedrock-api-key-x', ...KEYS });
   expect(headers).toMatchObject({ authorization: 'Bearer bedrock-api-key-x', 'content-type': 'application/json' });
   expect(Object.keys(headers).filter((name) => name.startsWith('x-amz-'))).toEqual([]);
-  expect(JSON.parse(body)).toEqual({ messages: [{ role: 'user', content: [{ text: 'Grüße' }] }] });
+  expect(body).toEqual({ messages: [{ role: 'user', content: [{ text: 'Grüße' }] }] });
 });
 
 test('a key that cannot be in a header is refused without being said', async () => {
@@ -162,8 +116,8 @@ describe.each([
         /^(amz-sdk-|x-amz-user-agent$|content-length$)/.test(name),
       );
       const provider = providerOf({ baseUrl: url, ...credentials, headers: Object.fromEntries(itsOwn) });
-      await send(provider, model, { max_tokens: 9 });
-      expect(seen[0]!.body).toBe(sdk.body);
+      (await send(provider, { ...chat, max_tokens: 9 }, model)).abort();
+      expect(seen[0]!.text).toBe(sdk.body);
       for (const name of ['authorization', 'x-amz-date', 'x-amz-content-sha256', 'x-amz-security-token', 'host'])
         expect(seen[0]!.headers[name], name).toBe(sdk.headers[name]);
     },
@@ -208,24 +162,18 @@ test('where none are found, it says what would do', async () => {
 
 /** As containers are given credentials: a service to ask. */
 async function credentialService(answer?: object) {
-  let asked = 0;
+  let count = 0;
   let reached = () => {};
   const first = new Promise<void>((resolve) => {
     reached = resolve;
   });
-  const server = createServer((_request, response) => {
-    asked++;
+  const url = await startHttp((_request, response) => {
+    count++;
     reached();
     if (answer) response.end(JSON.stringify(answer));
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  onTestFinished(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  const { port } = server.address() as AddressInfo;
-  vi.stubEnv('AWS_CONTAINER_CREDENTIALS_FULL_URI', `http://127.0.0.1:${port}/credentials`);
-  return { first, asked: () => asked };
+  vi.stubEnv('AWS_CONTAINER_CREDENTIALS_FULL_URI', `${url}/credentials`);
+  return { first, asked: () => count };
 }
 
 test('what was found is kept until it expires', async () => {
@@ -237,7 +185,7 @@ test('what was found is kept until it expires', async () => {
   });
   const { url, seen } = await startServer();
   const provider = providerOf({ baseUrl: url });
-  for (let i = 0; i < 3; i++) await send(provider);
+  for (let i = 0; i < 3; i++) (await send(provider, chat, MODEL)).abort();
   expect(seen.map(signer)).toEqual(['AKIDTASK', 'AKIDTASK', 'AKIDTASK']);
   expect(service.asked()).toBe(1);
 });
@@ -247,7 +195,7 @@ test('a client that leaves does not wait for credentials', async () => {
   const { url, seen } = await startServer();
   const provider = providerOf({ baseUrl: url });
   const aborting = new AbortController();
-  const sent = provider.send(provider.request(chat, MODEL).body, { signal: aborting.signal, onSent() {} });
+  const sent = send(provider, chat, MODEL, aborting.signal);
   await service.first;
   aborting.abort(new Error('gone'));
   await expect(sent).rejects.toThrow('gone');

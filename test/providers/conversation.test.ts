@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { chatRequest } from '../../src/core/chat.ts';
 import { type Part, splitSystem, turnsOf } from '../../src/providers/conversation.ts';
 import { readRequest } from '../../src/providers/translate.ts';
+import { refusalOf } from '../support/upstream.ts';
 
 function read(messages: object[], format = 'demo-v1') {
   const chat = chatRequest.parse({ model: 'm', messages });
@@ -11,14 +12,7 @@ function read(messages: object[], format = 'demo-v1') {
   return { turns, dropped: reader.finish({}).dropped };
 }
 const partsOf = (content: unknown): Part[] => read([{ role: 'user', content }]).turns[0]!.parts;
-const refusal = (messages: object[]) => {
-  try {
-    read(messages);
-  } catch (error) {
-    return error as { code: string; message: string; param: string };
-  }
-  throw new Error('it was not refused');
-};
+const refusal = (messages: object[]) => refusalOf('demo', () => read(messages));
 const call = (id: string, name: string, args = '{}') => ({
   id,
   type: 'function',

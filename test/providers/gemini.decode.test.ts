@@ -3,71 +3,20 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { GatewayError } from '../../src/core/errors.ts';
-import type { StreamEvent, Usage } from '../../src/core/events.ts';
+import type { Usage } from '../../src/core/events.ts';
 import { createGeminiDecoder } from '../../src/providers/gemini/decode.ts';
+import {
+  type Decode,
+  type Decoded,
+  damaged,
+  decoding,
+  expectSameByteByByte,
+  nearlyRight,
+  noise,
+} from '../support/decode.ts';
 import { recordingsOf } from '../support/recordings.ts';
 
-const bodies = recordingsOf('gemini').filter(({ body }) => body.length < 20_000);
-
-interface Decoded {
-  events: StreamEvent[];
-  end: Extract<StreamEvent, { type: 'done' | 'error' }>;
-  frames: string[];
-}
-
-/** Decodes, and holds every stream to the rules that the rest of the house relies on. */
-function decode(chunks: Buffer[], choices = 1, fault?: GatewayError): Decoded {
-  const events: StreamEvent[] = [];
-  const frames: string[] = [];
-  const decoder = createGeminiDecoder({
-    emit: (event) => void events.push(event),
-    raw: (data) => void frames.push(data),
-    choices,
-  });
-  for (const chunk of chunks) decoder.push(chunk);
-  decoder.end(fault);
-  decoder.push(sse(said({ text: 'late' })));
-  decoder.end();
-  const end = events.at(-1)!;
-  expect(events.filter(({ type }) => type === 'done' || type === 'error')).toEqual([end]);
-  for (const event of events) expectWellFormed(event);
-  for (const frame of frames) {
-    expect(frame).not.toMatch(/[\r\n]/);
-    JSON.parse(frame);
-  }
-  return { events, end: end as Decoded['end'], frames };
-}
-
-function expectWellFormed(event: StreamEvent): void {
-  switch (event.type) {
-    case 'token':
-    case 'reasoning':
-      expect(event.text).toEqual(expect.stringMatching(/./s));
-      return;
-    case 'reasoning-detail':
-      expect(event.detail).toMatchObject({ type: expect.stringMatching(/^reasoning\./), format: 'google-gemini-v1' });
-      return;
-    case 'tool-call-delta':
-      expect(event).toMatchObject({ index: expect.any(Number), arguments: expect.any(String) });
-      return;
-    case 'tool-call':
-      expect(event.call).toMatchObject({ id: expect.stringMatching(/./s), name: expect.stringMatching(/./s) });
-      return;
-    case 'usage':
-      for (const count of Object.values(event.usage)) {
-        expect(count === false || (Number.isInteger(count) && Number(count) >= 0)).toBe(true);
-      }
-      return;
-    case 'done':
-      expect(['stop', 'length', 'tool-calls', 'content-filter', 'other']).toContain(event.finishReason);
-      return;
-    case 'error':
-      expect(event.error).toBeInstanceOf(GatewayError);
-      return;
-    default:
-      event satisfies never;
-  }
-}
+const bodies = recordingsOf('gemini').flatMap(({ body }) => (body.length < 20_000 ? [body] : []));
 
 const sse = (...chunks: unknown[]) =>
   Buffer.from(chunks.map((chunk) => `data: ${JSON.stringify(chunk)}\r\n\r\n`).join(''));
@@ -78,36 +27,27 @@ const said = (part: object, candidate: object = {}, usage?: object) => ({
 const STOP = { finishReason: 'STOP' };
 const called = (call: object, more: object = {}) => said({ functionCall: call, ...more });
 
-const textOf = ({ events }: Decoded) => events.flatMap((e) => (e.type === 'token' ? [e.text] : [])).join('');
-const deltasOf = ({ events }: Decoded) => events.flatMap((e) => (e.type === 'tool-call-delta' ? [e] : []));
-const callsOf = ({ events }: Decoded) => events.flatMap((e) => (e.type === 'tool-call' ? [e.call] : []));
-const detailsOf = ({ events }: Decoded) => events.flatMap((e) => (e.type === 'reasoning-detail' ? [e.detail] : []));
-const usagesOf = ({ events }: Decoded) => events.flatMap((e) => (e.type === 'usage' ? [e.usage] : []));
+const read = decoding(createGeminiDecoder, { late: sse(said({ text: 'late' })), format: /^google-gemini-v1$/ });
+const decode: Decode = (...given) => {
+  const decoded = read(...given);
+  for (const { name } of decoded.calls) expect(name).not.toBe('');
+  return decoded;
+};
 const codeOf = ({ end }: Decoded) => (end.type === 'error' ? end.error.code : end.finishReason);
 
 // ---- nothing breaks it ----------------------------------------------------------------------------------------------
 
 test('no bytes make it throw or end twice', () => {
-  const piece = fc.oneof(
-    fc.uint8Array({ maxLength: 30 }),
-    fc
-      .constantFrom('data: ', '\n', '\r\n\r\n', '{', '}', '[', '{"candidates":[', 'null', '[DONE]', 'event: error\n')
-      .map((s) => Buffer.from(s)),
-  );
+  const words = ['data: ', '\n', '\r\n\r\n', '{', '}', '[', '{"candidates":[', 'null', '[DONE]', 'event: error\n'];
   fc.assert(
-    fc.property(fc.array(piece, { maxLength: 30 }), fc.integer({ min: 1, max: 3 }), (chunks, choices) => {
-      decode(chunks.map(Buffer.from), choices);
-    }),
+    fc.property(noise(...words), fc.integer({ min: 1, max: 3 }), (chunks, choices) => void decode(chunks, { choices })),
     { numRuns: 2000 },
   );
 });
 
 test('chunks with anything at all in any field do neither', () => {
-  // A shape that is nearly right goes deeper than noise does: each field is itself, or some other JSON value.
-  const junk = fc.jsonValue({ maxDepth: 2 });
-  const or = (real: fc.Arbitrary<unknown>) => fc.oneof({ weight: 4, arbitrary: real }, { weight: 1, arbitrary: junk });
+  const { junk, or, record } = nearlyRight(4);
   const words = or(fc.constantFrom('a', '', null, 'b c'));
-  const record = (fields: Record<string, fc.Arbitrary<unknown>>) => fc.record(fields, { requiredKeys: [] });
   const leaf = record({
     jsonPath: or(fc.constantFrom('$.a', '$.b[0]', '$.b[1].c', '$[0]', '$', "$['x y']", '$.__proto__.a', '$..', '$.a[')),
     stringValue: words,
@@ -157,42 +97,17 @@ test('chunks with anything at all in any field do neither', () => {
   );
   fc.assert(
     fc.property(fc.array(chunk, { maxLength: 6 }), fc.integer({ min: 1, max: 3 }), (chunks, choices) => {
-      const decoded = decode([sse(...chunks)], choices);
-      for (const { index } of deltasOf(decoded)) expect(index).toBeLessThan(40);
+      const decoded = decode([sse(...chunks)], { choices });
+      for (const { index } of decoded.deltas) expect(index).toBeLessThan(40);
     }),
     { numRuns: 3000 },
   );
 });
 
 test('bodies damaged anywhere do neither, and are the same byte by byte', () => {
-  const at = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
-  const damage = fc.record({
-    kind: fc.constantFrom('cut', 'flip', 'repeat', 'insert', 'end'),
-    at,
-    size: fc.nat(60),
-    bytes: fc.constantFrom('\n', '\r\n\r\n', '"', '}', 'data: ', '[', '{').map((s) => Buffer.from(s)),
-  });
-  const plain = ({ events }: Decoded) =>
-    JSON.stringify(events.map((e) => (e.type === 'error' ? e.error.message : e))).replaceAll(
-      /call_[0-9a-f]{32}/g,
-      'id',
-    );
+  const words = ['\n', '\r\n\r\n', '"', '}', 'data: ', '[', '{'];
   fc.assert(
-    fc.property(fc.constantFrom(...bodies), fc.array(damage, { minLength: 1, maxLength: 4 }), ({ body }, damages) => {
-      for (const { kind, at, size, bytes } of damages) {
-        const from = Math.floor(at * body.length);
-        const before = body.subarray(0, from);
-        const hit = body.subarray(from, from + size);
-        const after = body.subarray(from + size);
-        if (kind === 'cut') body = Buffer.concat([before, after]);
-        if (kind === 'flip') body = Buffer.concat([before, hit.map((byte) => byte ^ 0x15), after]);
-        if (kind === 'repeat') body = Buffer.concat([before, hit, hit, after]);
-        if (kind === 'insert') body = Buffer.concat([before, bytes, hit, after]);
-        if (kind === 'end') body = before;
-      }
-      const single = Array.from(body, (_, i) => body.subarray(i, i + 1));
-      expect(plain(decode(single))).toBe(plain(decode([body])));
-    }),
+    fc.property(damaged(bodies, ...words), (body) => expectSameByteByByte(decode, body, /call_[0-9a-f]{32}/g)),
     { numRuns: 300 },
   );
 });
@@ -266,20 +181,20 @@ test.each<[about: string, body: Buffer, fault: GatewayError | undefined, code: s
     'upstream_protocol',
   ],
 ])('%s', (_about, body, fault, code) => {
-  expect(codeOf(decode([body], 1, fault))).toBe(code);
+  expect(codeOf(decode([body], { fault }))).toBe(code);
 });
 
 test('a fault is told as it is, although it cuts a chunk in two', () => {
-  const { end } = decode([Buffer.from('data: {"candidates": [{"con')], 1, torn);
+  const { end } = decode([Buffer.from('data: {"candidates": [{"con')], { fault: torn });
   expect(end).toEqual({ type: 'error', error: torn });
 });
 
 test('each candidate that was asked for must end, and the first one speaks for all', () => {
   const first = said({ text: 'A' }, { index: 0, finishReason: 'STOP' });
   const second = said({ text: 'B' }, { index: 1, finishReason: 'MAX_TOKENS' });
-  expect(codeOf(decode([sse(first)], 2))).toBe('upstream_truncated');
-  expect(codeOf(decode([sse(first, said({ text: 'B' }, { index: 1 }))], 2))).toBe('upstream_truncated');
-  const both = decode([sse(second, first)], 2);
+  expect(codeOf(decode([sse(first)], { choices: 2 }))).toBe('upstream_truncated');
+  expect(codeOf(decode([sse(first, said({ text: 'B' }, { index: 1 }))], { choices: 2 }))).toBe('upstream_truncated');
+  const both = decode([sse(second, first)], { choices: 2 });
   expect(codeOf(both)).toBe('stop');
   expect(both.events.filter(({ type }) => type === 'token')).toEqual([
     { type: 'token', text: 'B', choice: 1 },
@@ -324,9 +239,9 @@ test.each(FORMS)('a long answer in %s chunks is read as each of its chunks by it
         }),
       );
       const decoded = decode([Buffer.from(written.map((data) => `data: ${data}\n\n`).join(''))]);
-      expect(textOf(decoded)).toBe(chunks.map(({ text, thought }) => (thought ? '' : text)).join(''));
+      expect(decoded.text).toBe(chunks.map(({ text, thought }) => (thought ? '' : text)).join(''));
       expect(decoded.frames).toEqual(written);
-      expect(usagesOf(decoded)).toEqual(
+      expect(decoded.usages).toEqual(
         chunks.map(
           ({ thoughts, candidates, prompt }): Usage => ({
             input_tokens: prompt,
@@ -367,7 +282,7 @@ test('a signature is told with the call that it came with, or as one of the whol
     ),
   ]);
   const of = { format: 'google-gemini-v1' };
-  expect(detailsOf(decoded)).toEqual([
+  expect(decoded.details).toEqual([
     { ...of, type: 'reasoning.text', text: 'Hm.', signature: 'T' },
     { ...of, type: 'reasoning.encrypted', data: 'A' },
     { ...of, type: 'reasoning.encrypted', data: 'C', id: 'c1' },
@@ -383,7 +298,7 @@ test('a signature behind calls that have none is told as the first one’s', () 
       said({ text: '', thoughtSignature: 'S' }, STOP),
     ),
   ]);
-  expect(detailsOf(decoded)).toMatchObject([{ data: 'S', id: 'c1' }]);
+  expect(decoded.details).toMatchObject([{ data: 'S', id: 'c1' }]);
 });
 
 test('chunks that are the same but for their text each tell their signature', () => {
@@ -391,7 +306,7 @@ test('chunks that are the same but for their text each tell their signature', ()
     sse(said({ text: 'a', thoughtSignature: 'S' }), said({ text: 'b', thoughtSignature: 'S' }, STOP)),
   ]);
   const again = decode([sse(...['a', 'b', 'c'].map((text) => said({ text, thoughtSignature: 'S' })), said({}, STOP))]);
-  expect([detailsOf(decoded), detailsOf(again)]).toMatchObject([{ length: 2 }, { length: 3 }]);
+  expect([decoded.details, again.details]).toMatchObject([{ length: 2 }, { length: 3 }]);
 });
 
 test('a signature of something that a client is not given is not given either', () => {
@@ -405,9 +320,9 @@ test('calls without an id get one each, the same in delta and call', () => {
   const decoded = decode([
     sse(called({ name: 'f', args: { a: 1 } }), called({ name: 'f', args: { a: 1 } }), said({ text: '' }, STOP)),
   ]);
-  const ids = callsOf(decoded).map(({ id }) => id);
+  const ids = decoded.calls.map(({ id }) => id);
   expect(new Set(ids).size).toBe(2);
-  expect(deltasOf(decoded)).toEqual(
+  expect(decoded.deltas).toEqual(
     ids.map((id, index) => ({
       type: 'tool-call-delta',
       index,
@@ -422,9 +337,9 @@ test('calls without an id get one each, the same in delta and call', () => {
 
 test('an id that was given twice is the second call’s no more, unless it is the same call', () => {
   const again = [called({ id: 'x', name: 'f', args: { a: 1 } }), called({ id: 'x', name: 'f', args: { a: 1 } })];
-  expect(callsOf(decode([sse(...again, said({ text: '' }, STOP))]))).toHaveLength(1);
+  expect(decode([sse(...again, said({ text: '' }, STOP))]).calls).toHaveLength(1);
   const other = [called({ id: 'x', name: 'f', args: { a: 1 } }), called({ id: 'x', name: 'f', args: { a: 2 } })];
-  const [first, second] = callsOf(decode([sse(...other, said({ text: '' }, STOP))]));
+  const [first, second] = decode([sse(...other, said({ text: '' }, STOP))]).calls;
   expect(first!.id).toBe('x');
   expect(second!.id).not.toBe('x');
 });
@@ -471,10 +386,10 @@ test('arguments in pieces are streamed as the text that the call has in the end'
       const decoded = decode([
         sse(called({ name: 'f', willContinue: true }), ...leaves, ...last, said({ text: '' }, STOP)),
       ]);
-      const deltas = deltasOf(decoded);
+      const deltas = decoded.deltas;
       expect(JSON.parse(deltas.map((delta) => delta.arguments).join(''))).toEqual(args);
       expect(deltas.filter(({ id, name }) => id !== undefined || name !== undefined)).toEqual([deltas[0]]);
-      expect(callsOf(decoded)).toEqual([{ index: 0, id: deltas[0]!.id, name: 'f', arguments: args }]);
+      expect(decoded.calls).toEqual([{ index: 0, id: deltas[0]!.id, name: 'f', arguments: args }]);
       expect(codeOf(decoded)).toBe('tool-calls');
     }),
     { numRuns: 500 },
@@ -508,7 +423,7 @@ test.each<[about: string, ...leaves: object[]]>([
     sse(called({ name: 'f', willContinue: true }), ...pieces, called({}), said({ text: '' }, STOP)),
   ]);
   expect(codeOf(decoded)).toBe('upstream_protocol');
-  expect(callsOf(decoded)).toEqual([]);
+  expect(decoded.calls).toEqual([]);
 });
 
 test('a string whose end is not marked ends with the next member', () => {
@@ -520,7 +435,7 @@ test('a string whose end is not marked ends with the next member', () => {
       said({ text: '' }, STOP),
     ),
   ]);
-  expect(callsOf(decoded)).toMatchObject([{ arguments: { a: { b: 'x' }, c: true } }]);
+  expect(decoded.calls).toMatchObject([{ arguments: { a: { b: 'x' }, c: true } }]);
 });
 
 test.each(['MAX_TOKENS', 'SAFETY', 'OTHER'])('a call that %s cut is not given out', (finishReason) => {
@@ -531,7 +446,7 @@ test.each(['MAX_TOKENS', 'SAFETY', 'OTHER'])('a call that %s cut is not given ou
       said({ text: '' }, { finishReason }),
     ),
   ]);
-  expect(callsOf(decoded)).toEqual([]);
+  expect(decoded.calls).toEqual([]);
   expect(decoded.end.type).toBe('done');
 });
 
@@ -545,7 +460,7 @@ test('a call that begins ends the one before it, unless that one is inside a str
       called({ name: 'g', args: {} }),
       said({ text: '' }, STOP),
     );
-  expect(callsOf(decode([body(number)]))).toMatchObject([
+  expect(decode([body(number)]).calls).toMatchObject([
     { index: 0, name: 'f', arguments: { a: 1 } },
     { index: 1, name: 'g', arguments: {} },
   ]);

@@ -1,20 +1,18 @@
 // What goes out to a provider of the generateContent wire: held against what the official SDK sends for the same, and field by field
 // with what each generation of models takes.
-import { createServer, type IncomingHttpHeaders } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { type GenerateContentParameters, GoogleGenAI } from '@google/genai';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { ChatRequest } from '../../src/core/chat.ts';
 import { createGeminiProvider, type GeminiProviderConfig } from '../../src/providers/gemini/provider.ts';
 import { geminiRequest } from '../../src/providers/gemini/request.ts';
 import { createTransport } from '../../src/providers/transport.ts';
+import { asked, forThisTest, hello, type Seen, startServer } from '../support/upstream.ts';
 
 type Config = Partial<Omit<GeminiProviderConfig, 'name'>>;
 
 const GOOGLE = 'https://generativelanguage.googleapis.com/v1beta';
 const VERTEX = 'https://europe-west4-aiplatform.googleapis.com/v1/projects/p/locations/europe-west4';
 const NEW = 'gemini-3.8-flash';
-const chat = { model: 'alias', messages: [{ role: 'user', content: 'Hi' }] };
 const hi = { contents: [{ role: 'user', parts: [{ text: 'Hi' }] }] };
 const tools = [
   { type: 'function', function: { name: 'look', parameters: { type: 'object', properties: { at: {} } } } },
@@ -22,50 +20,17 @@ const tools = [
 
 function ask(request: object, model = NEW, config: Config = {}, vendor?: Record<string, unknown>) {
   const filled = { baseUrl: GOOGLE, ...config };
-  const { body, dropped } = geminiRequest(filled, { ...chat, ...request } as ChatRequest, model, vendor);
+  const { body, dropped } = geminiRequest(filled, { ...hello, ...request } as ChatRequest, model, vendor);
   const { model: path, ...rest } = body as Record<string, any>;
   return { path, body: rest, dropped };
 }
 
-interface Seen {
-  method: string | undefined;
-  url: string | undefined;
-  headers: IncomingHttpHeaders;
-  body: any;
-}
-
-/** A server that writes down what it is asked. */
-async function startServer(): Promise<{ seen: Seen[]; url: string }> {
-  const seen: Seen[] = [];
-  const server = createServer((incoming, response) => {
-    let text = '';
-    incoming.setEncoding('utf8').on('data', (piece) => {
-      text += piece;
-    });
-    incoming.on('end', () => {
-      const { method, url, headers } = incoming;
-      seen.push({ method, url, headers, body: JSON.parse(text) });
-      response.end();
-    });
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  onTestFinished(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return { seen, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` };
-}
-
-async function send(config: Config, request: object = {}, model = NEW, path = '/v1beta'): Promise<Seen> {
-  const { seen, url } = await startServer();
-  const filled = { name: 'up', baseUrl: url + path, ...config };
-  const provider = createGeminiProvider(filled, createTransport({ proxy: false }));
-  onTestFinished(() => provider.close());
-  const { body } = provider.request({ ...chat, ...request } as ChatRequest, model);
-  const response = await provider.send(body, { signal: new AbortController().signal, onSent() {} });
-  response.abort();
-  expect(seen).toHaveLength(1);
-  return seen[0]!;
+function send(config: Config, request: object = {}, model = NEW, path = '/v1beta'): Promise<Seen> {
+  const providerAt = (url: string) => {
+    const filled = { name: 'up', baseUrl: url + path, ...config };
+    return forThisTest(createGeminiProvider(filled, createTransport({ proxy: false })));
+  };
+  return asked(providerAt, { ...hello, ...request }, model);
 }
 
 /** The request that the SDK makes of these parameters. */

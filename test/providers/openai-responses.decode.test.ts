@@ -3,77 +3,19 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { GatewayError } from '../../src/core/errors.ts';
-import type { StreamEvent, ToolCall, Usage } from '../../src/core/events.ts';
 import { createOpenAiResponsesDecoder } from '../../src/providers/openai-responses/decode.ts';
+import {
+  anyArguments,
+  damaged,
+  decoding,
+  expectSameByteByByte,
+  expectStreamedWhole,
+  nearlyRight,
+  noise,
+} from '../support/decode.ts';
 import { recordingsOf } from '../support/recordings.ts';
 
 const bodies = recordingsOf('openai-responses').filter(({ body }) => body.length < 20_000);
-
-interface Decoded {
-  events: StreamEvent[];
-  end: Extract<StreamEvent, { type: 'done' | 'error' }>;
-  frames: string[];
-}
-
-/** Decodes, and holds every stream to the rules that the rest of the house relies on. */
-function decode(chunks: Buffer[], fault?: GatewayError): Decoded {
-  const events: StreamEvent[] = [];
-  const frames: string[] = [];
-  const decoder = createOpenAiResponsesDecoder({
-    emit: (event) => void events.push(event),
-    raw: (data) => void frames.push(data),
-    choices: 1,
-  });
-  for (const chunk of chunks) decoder.push(chunk);
-  decoder.end(fault);
-  decoder.push(sse({ type: 'response.output_text.delta', output_index: 0, delta: 'more' }));
-  decoder.end();
-  const end = events.at(-1)!;
-  expect(events.filter(({ type }) => type === 'done' || type === 'error')).toEqual([end]);
-  for (const event of events) expectWellFormed(event);
-  for (const frame of frames) {
-    expect(frame).not.toMatch(/[\r\n]/);
-    JSON.parse(frame);
-  }
-  return { events, end: end as Decoded['end'], frames };
-}
-
-const isCount = (count: unknown) => Number.isInteger(count) && Number(count) >= 0;
-
-function expectWellFormed(event: StreamEvent): void {
-  switch (event.type) {
-    case 'token':
-    case 'reasoning':
-      expect(event.text).toEqual(expect.stringMatching(/./s));
-      return;
-    case 'reasoning-detail':
-      expect(event.detail).toMatchObject({
-        type: expect.stringMatching(/^reasoning\./),
-        format: 'openai-responses-v1',
-      });
-      return;
-    case 'tool-call-delta':
-      expect(event).toMatchObject({ index: expect.any(Number), arguments: expect.any(String) });
-      return;
-    case 'tool-call':
-      expect(event.call).toMatchObject({ id: expect.stringMatching(/./s), name: expect.any(String) });
-      return;
-    case 'usage':
-      expect(Object.values(event.usage).every((count) => count === false || isCount(count))).toBe(true);
-      return;
-    case 'done':
-      expect(['stop', 'length', 'tool-calls', 'content-filter', 'other']).toContain(event.finishReason);
-      return;
-    case 'error':
-      expect(event.error.code).toMatch(
-        /^(upstream_|context_length|content_filtered|model_not|request_too|invalid_req)/,
-      );
-      expect(event.error.message).toMatch(/./);
-      return;
-    default:
-      event satisfies never;
-  }
-}
 
 const sse = (...frames: object[]) =>
   Buffer.from(
@@ -96,32 +38,21 @@ const closing = (content: object[]) => ({
   output_index: 0,
   item: { type: 'message', content },
 });
-const text = ({ events }: Decoded) => events.flatMap((e) => (e.type === 'token' ? [e.text] : [])).join('');
-const thoughts = ({ events }: Decoded) => events.flatMap((e) => (e.type === 'reasoning' ? [e.text] : [])).join('');
-const details = ({ events }: Decoded) => events.flatMap((e) => (e.type === 'reasoning-detail' ? [e.detail] : []));
-const calls = ({ events }: Decoded): ToolCall[] => events.flatMap((e) => (e.type === 'tool-call' ? [e.call] : []));
-const usage = ({ events }: Decoded): Usage | undefined => events.findLast((e) => e.type === 'usage')?.usage;
+const decode = decoding(createOpenAiResponsesDecoder, { late: sse(says('more')), format: /^openai-responses-v1$/ });
 
 // ---- nothing breaks it ----------------------------------------------------------------------------------------------
 
 test('no bytes make it throw or end twice', () => {
   const words = ['data: ', '\n', '\n\n', '{"type":"', 'response.completed"', '}', 'null', '[DONE]', 'event: error\n'];
-  const piece = fc.oneof(
-    fc.uint8Array({ maxLength: 30 }),
-    fc.constantFrom(...words).map((s) => Buffer.from(s)),
-  );
   fc.assert(
-    fc.property(fc.array(piece, { maxLength: 30 }), (chunks) => void decode(chunks.map(Buffer.from))),
+    fc.property(noise(...words), (chunks) => void decode(chunks)),
     { numRuns: 2000 },
   );
 });
 
 test('events with anything at all in any field do neither', () => {
-  // A shape that is nearly right goes deeper than noise does: each field is itself, or some other JSON value.
-  const junk = fc.jsonValue({ maxDepth: 2 });
-  const or = (real: fc.Arbitrary<unknown>) => fc.oneof({ weight: 5, arbitrary: real }, { weight: 1, arbitrary: junk });
+  const { or, record } = nearlyRight(5);
   const words = or(fc.constantFrom('a', '', null, 'b c', '{', '{}', '__proto__'));
-  const record = (fields: Record<string, fc.Arbitrary<unknown>>) => fc.record(fields, { requiredKeys: [] });
   const list = (one: fc.Arbitrary<unknown>) => or(fc.array(or(one), { maxLength: 2 }));
   const part = record({ type: or(fc.constantFrom('output_text', 'refusal')), text: words, refusal: words });
   const status = or(fc.constantFrom('completed', 'incomplete', 'failed', 'cancelled', 'in_progress', 'queued'));
@@ -184,50 +115,26 @@ test('events with anything at all in any field do neither', () => {
 });
 
 test('bodies damaged anywhere do neither, and never lose their ending', () => {
-  const damage = fc.record({
-    kind: fc.constantFrom('cut', 'flip', 'repeat', 'insert', 'end'),
-    at: fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
-    size: fc.nat(60),
-    bytes: fc.oneof(
-      fc.uint8Array({ maxLength: 8 }),
-      fc.constantFrom('\n', '\n\n', '"', '}', 'data: ').map((s) => Buffer.from(s)),
-    ),
-  });
+  const words = ['\n', '\n\n', '"', '}', 'data: '];
+  const bytes = bodies.map(({ body }) => body);
   fc.assert(
-    fc.property(fc.constantFrom(...bodies), fc.array(damage, { minLength: 1, maxLength: 4 }), ({ body }, damages) => {
-      for (const { kind, at, size, bytes } of damages) {
-        const from = Math.floor(at * body.length);
-        const [before, hit] = [body.subarray(0, from), body.subarray(from, from + size)];
-        const after = body.subarray(from + size);
-        if (kind === 'cut') body = Buffer.concat([before, after]);
-        if (kind === 'flip') body = Buffer.concat([before, hit.map((byte) => byte ^ 0x15), after]);
-        if (kind === 'repeat') body = Buffer.concat([before, hit, hit, after]);
-        if (kind === 'insert') body = Buffer.concat([before, bytes, hit, after]);
-        if (kind === 'end') body = before;
-      }
-      decode([body]);
-    }),
+    fc.property(damaged(bytes, ...words), (body) => void decode([body])),
     { numRuns: 1500 },
   );
 });
 
 test.each(bodies.map((recording) => [recording.id, recording.body] as const))(
   '%s byte by byte is the same',
-  (_id, body) => {
-    const whole = decode([body]);
-    const bytes = decode([...body].map((byte) => Buffer.from([byte])));
-    expect(bytes.events).toEqual(whole.events);
-    expect(bytes.frames).toEqual(whole.frames);
-  },
+  (_id, body) => expectSameByteByByte(decode, body),
 );
 
 test('a fault that cuts the body is what the stream ends with, unless the answer was finished', () => {
   const fault = new GatewayError('upstream_timeout', 'Too slow.');
   const half = Buffer.from('data: {"type":"response.comp');
-  expect(decode([], fault).end).toEqual({ type: 'error', error: fault });
-  expect(decode([sse(says('Hi'))], fault).end).toEqual({ type: 'error', error: fault });
-  expect(decode([sse(says('Hi')), half], fault).end).toEqual({ type: 'error', error: fault });
-  expect(decode([sse(says('Hi'), completed())], fault).end).toEqual({ type: 'done', finishReason: 'stop' });
+  expect(decode([], { fault }).end).toEqual({ type: 'error', error: fault });
+  expect(decode([sse(says('Hi'))], { fault }).end).toEqual({ type: 'error', error: fault });
+  expect(decode([sse(says('Hi')), half], { fault }).end).toEqual({ type: 'error', error: fault });
+  expect(decode([sse(says('Hi'), completed())], { fault }).end).toEqual({ type: 'done', finishReason: 'stop' });
 });
 
 test('one endless event is given up, without memory following it', () => {
@@ -261,7 +168,7 @@ test('tokens of any text come through, whatever else varies in their frames', ()
         return `event: response.output_text.delta\ndata: ${JSON.stringify(frame)}\n\n`;
       });
       const read = decode([Buffer.from(body.join('')), sse(completed())]);
-      expect(text(read)).toBe(tokens.join(''));
+      expect(read.text).toBe(tokens.join(''));
       expect(read.frames).toHaveLength(tokens.length + 1);
     }),
   );
@@ -272,7 +179,7 @@ test('frames that differ from tokens in their type alone are not taken for token
   const said = frame('response.output_text.delta').repeat(3);
   const code = frame('response.code_interpreter_call_code.delta').repeat(3);
   const read = decode([Buffer.from(said + code), sse(completed())]);
-  expect(text(read)).toBe('xxx');
+  expect(read.text).toBe('xxx');
 });
 
 test('text is said once, whichever of its four forms come', () => {
@@ -287,7 +194,7 @@ test('text is said once, whichever of its four forms come', () => {
     fc.property(fc.subarray(forms), fc.boolean(), (some, inResponse) => {
       if (some.length === 0 && !inResponse) return;
       const output = inResponse ? [item] : [];
-      expect(text(decode([sse(...some.flatMap(([, frames]) => frames), completed({ output }))]))).toBe('Hi there');
+      expect(decode([sse(...some.flatMap(([, frames]) => frames), completed({ output }))]).text).toBe('Hi there');
     }),
   );
 });
@@ -298,7 +205,7 @@ test.each([
   ['in its item', closing([{ type: 'refusal', refusal: 'No.' }])],
 ])('a refusal %s is text, and its end a content filter', (_how, frame) => {
   const read = decode([sse(frame, closing([{ type: 'refusal', refusal: 'No.' }]), completed())]);
-  expect(text(read)).toBe('No.');
+  expect(read.text).toBe('No.');
   expect(read.end).toEqual({ type: 'done', finishReason: 'content-filter' });
 });
 
@@ -307,7 +214,7 @@ test('an empty piece says nothing, and does not stand for what comes whole', () 
   const full = { type: 'response.reasoning_text.done', output_index: 0, text: 'Hm.' };
   const whole = { type: 'response.output_text.done', output_index: 1, text: 'Hi.' };
   const read = decode([sse(thought, full, says('', { output_index: 1 }), whole, completed())]);
-  expect([thoughts(read), text(read)]).toEqual(['Hm.', 'Hi.']);
+  expect([read.reasoning, read.text]).toEqual(['Hm.', 'Hi.']);
 });
 
 // ---- frames handed on -----------------------------------------------------------------------------------------------
@@ -331,9 +238,10 @@ test('each frame is handed on as it came, after its events, and the last before 
   ]);
 });
 
-test('a frame over several lines is handed on as one', () => {
-  const { frames } = decode([Buffer.from('data: {"type":\ndata: "keepalive"}\n\n')]);
-  expect(frames).toEqual(['{"type": "keepalive"}']);
+test('a frame over several lines is handed on as one, the last one too', () => {
+  const body = ['keepalive', 'response.completed'].map((type) => `data: {"type":\ndata: "${type}"}\n\n`);
+  const { frames } = decode([Buffer.from(body.join(''))]);
+  expect(frames).toEqual(['{"type": "keepalive"}', '{"type": "response.completed"}']);
 });
 
 test('a response that came whole is handed on as the events that say so', () => {
@@ -375,8 +283,8 @@ test('reasoning that its provider wants back is given out whole when its item is
       completed({ output: [encrypted] }),
     ),
   ]);
-  expect(details(read)).toEqual(kept);
-  expect(thoughts(read)).toBe('First.Second.');
+  expect(read.details).toEqual(kept);
+  expect(read.reasoning).toBe('First.Second.');
   expect(read.events.map(({ type }) => type)).toEqual([
     ...['reasoning', 'reasoning', 'reasoning-detail', 'reasoning-detail', 'reasoning-detail', 'token', 'done'],
   ]);
@@ -384,39 +292,34 @@ test('reasoning that its provider wants back is given out whole when its item is
 
 test('reasoning that came with the response alone is given out all the same', () => {
   const read = decode([sse(completed({ output: [encrypted] }))]);
-  expect(details(read)).toEqual(kept);
-  expect(thoughts(read)).toBe('First.Second.');
+  expect(read.details).toEqual(kept);
+  expect(read.reasoning).toBe('First.Second.');
 });
 
 test('plain reasoning of an open model is kept, a summary by itself is not', () => {
   const open = { id: 'rs_2', type: 'reasoning', summary: [], content: [{ type: 'reasoning_text', text: 'Hm.' }] };
   const close = (item: object) => ({ type: 'response.output_item.done', output_index: 0, item });
-  expect(details(decode([sse(close(open), completed())]))).toEqual([
+  expect(decode([sse(close(open), completed())]).details).toEqual([
     { format, id: 'rs_2', type: 'reasoning.text', text: 'Hm.' },
   ]);
-  expect(details(decode([sse(close({ ...encrypted, encrypted_content: null }), completed())]))).toEqual([]);
+  expect(decode([sse(close({ ...encrypted, encrypted_content: null }), completed())]).details).toEqual([]);
   const both = { ...open, encrypted_content: 'sealed' };
-  expect(details(decode([sse(close(both), completed())]))).toMatchObject([{ type: 'reasoning.encrypted' }]);
+  expect(decode([sse(close(both), completed())]).details).toMatchObject([{ type: 'reasoning.encrypted' }]);
 });
 
 test('of reasoning that comes in full and in summary, what comes first is shown', () => {
   const piece = (kind: string, delta: string) => ({ type: `response.${kind}.delta`, output_index: 0, delta });
   const [full, short] = [piece('reasoning_text', 'Long.'), piece('reasoning_summary_text', 'Short.')];
-  expect(thoughts(decode([sse(full, short, full, completed())]))).toBe('Long.Long.');
-  expect(thoughts(decode([sse(short, full, short, completed())]))).toBe('Short.Short.');
+  expect(decode([sse(full, short, full, completed())]).reasoning).toBe('Long.Long.');
+  expect(decode([sse(short, full, short, completed())]).reasoning).toBe('Short.Short.');
 });
 
 // ---- tool calls -----------------------------------------------------------------------------------------------------
 
-const args = fc.dictionary(fc.string({ maxLength: 5 }), fc.jsonValue({ maxDepth: 2 }), {
-  maxKeys: 3,
-  noNullPrototype: true,
-});
 const given = fc.array(
   fc.record({
     name: fc.constantFrom('a', 'b', 'c'),
-    value: args,
-    cuts: fc.array(fc.nat(), { maxLength: 5 }),
+    said: anyArguments,
     /** By which of its ends its arguments are said again whole. */
     ends: fc.subarray(['arguments', 'item']),
     pieces: fc.boolean(),
@@ -428,21 +331,20 @@ const addressing = fc.constantFrom('index', 'id', 'both');
 test('calls come out whole however they interleave, by whichever of their forms they come', () => {
   fc.assert(
     fc.property(given, addressing, fc.infiniteStream(fc.nat(99)), fc.boolean(), (list, by, picks, inResponse) => {
-      const items = list.map(({ name, value }, n) => ({
+      const items = list.map(({ name, said }, n) => ({
         id: `fc_${n}`,
         type: 'function_call',
         status: 'completed',
         call_id: `call_${n}`,
         name,
-        arguments: JSON.stringify(value),
+        arguments: said.json,
       }));
-      const queues = list.map(({ cuts, ends, pieces }, n) => {
+      const queues = list.map(({ said, ends, pieces }, n) => {
         const item = items[n]!;
         const json = item.arguments;
         const place = { ...(by !== 'id' && { output_index: n }), ...(by !== 'index' && { item_id: item.id }) };
         const whole = { ...(by !== 'id' && { output_index: n }), item };
-        const at = [...new Set(cuts.map((cut) => cut % (json.length + 1)))].sort((x, y) => x - y);
-        const deltas = pieces ? [0, ...at].map((from, i) => json.slice(from, at[i] ?? json.length)) : [];
+        const deltas = pieces ? said.pieces : [];
         const alone = !pieces && ends.length === 0 && !inResponse; // then nothing would say them
         return [
           { type: 'response.output_item.added', ...whole, item: { ...item, status: 'in_progress', arguments: '' } },
@@ -461,18 +363,16 @@ test('calls come out whole however they interleave, by whichever of their forms 
       const read = decode([sse(...frames, completed({ output: inResponse ? items : [] }))]);
 
       expect(read.end).toEqual({ type: 'done', finishReason: 'tool-calls' });
-      const byIndex = calls(read).sort((a, b) => a.index - b.index);
+      const byIndex = read.calls.sort((a, b) => a.index - b.index);
       expect(byIndex).toEqual(
         items.map((item, index) => {
           return { index, id: item.call_id, name: item.name, arguments: JSON.parse(item.arguments) };
         }),
       );
-      // What streams is what comes complete: id and name once, and the arguments' text.
-      for (const { index, id, name } of byIndex) {
-        const deltas = read.events.flatMap((e) => (e.type === 'tool-call-delta' && e.index === index ? [e] : []));
-        expect(deltas.map((e) => e.arguments).join('')).toBe(items[index]!.arguments);
-        expect([deltas.flatMap((e) => e.id ?? []), deltas.flatMap((e) => e.name ?? [])]).toEqual([[id], [name]]);
-      }
+      expectStreamedWhole(
+        read,
+        list.map(({ said }) => said),
+      );
     }),
     { numRuns: 500 },
   );
@@ -487,7 +387,7 @@ test('items that all have one index are told apart by the id of their call', () 
   const second = { call_id: 'call_2', id: 'fc_2' };
   const ends = [closed({ arguments: '{"n":1}' }), closed({ ...second, arguments: '{"n":2}' })];
   const read = decode([sse(added(), piece('{"n":1}'), added(second), piece('{"n":2}'), ...ends, completed())]);
-  expect(calls(read)).toEqual([
+  expect(read.calls).toEqual([
     { index: 0, id: 'call_1', name: 'f', arguments: { n: 1 } },
     { index: 1, id: 'call_2', name: 'f', arguments: { n: 2 } },
   ]);
@@ -500,7 +400,7 @@ test('two calls of one id at different places are two calls', () => {
     item: call({ id: 'fc_2', arguments: '{"n":2}' }),
   };
   const read = decode([sse(added(), piece('{"n":1}'), second, closed({ arguments: '{"n":1}' }), completed())]);
-  expect(calls(read)).toMatchObject([
+  expect(read.calls).toMatchObject([
     { index: 1, id: 'call_1', arguments: { n: 2 } },
     { index: 0, id: 'call_1', arguments: { n: 1 } },
   ]);
@@ -509,8 +409,8 @@ test('two calls of one id at different places are two calls', () => {
 test('a call that has another id in the whole response is not another call', () => {
   const output = [call({ call_id: 'renamed', arguments: '{"n":1}', status: 'completed' })];
   const read = decode([sse(added(), piece('{"n"'), completed({ output }))]);
-  expect(calls(read)).toEqual([{ index: 0, id: 'call_1', name: 'f', arguments: { n: 1 } }]);
-  const pieces = read.events.flatMap((e) => (e.type === 'tool-call-delta' ? [e.arguments] : []));
+  expect(read.calls).toEqual([{ index: 0, id: 'call_1', name: 'f', arguments: { n: 1 } }]);
+  const pieces = read.deltas.map((delta) => delta.arguments);
   expect(pieces.join('')).toBe('{"n":1}');
 });
 
@@ -519,24 +419,24 @@ test.each<[pieces: string, whole: string, said: object, why: string]>([
   ['{"a":', '{"b":2}', { arguments: { b: 2 } }, 'the pieces cannot be read'],
 ])('arguments that come as %s and then whole as %s are %j: %s', (pieces, whole, said) => {
   const read = decode([sse(added(), piece(pieces), closed({ arguments: whole }), completed())]);
-  expect(calls(read)).toEqual([{ index: 0, id: 'call_1', name: 'f', ...said }]);
+  expect(read.calls).toEqual([{ index: 0, id: 'call_1', name: 'f', ...said }]);
 });
 
 test('a call that has but the id of its item has that', () => {
-  expect(calls(decode([sse(added({ call_id: undefined }), piece('{}'), completed())]))).toMatchObject([{ id: 'fc_1' }]);
+  expect(decode([sse(added({ call_id: undefined }), piece('{}'), completed())]).calls).toMatchObject([{ id: 'fc_1' }]);
 });
 
 test('a call whose beginning was never said is known by its end', () => {
   const read = decode([sse(piece('{"a"'), piece(':1}'), closed({ arguments: '{"a":1}' }), completed())]);
-  expect(calls(read)).toEqual([{ index: 0, id: 'call_1', name: 'f', arguments: { a: 1 } }]);
+  expect(read.calls).toEqual([{ index: 0, id: 'call_1', name: 'f', arguments: { a: 1 } }]);
   const [first] = read.events;
   expect(first).toEqual({ type: 'tool-call-delta', index: 0, id: 'call_1', name: 'f', arguments: '{"a":1}' });
 });
 
 test('a call without any id gets one, and keeps it', () => {
   const read = decode([sse(added({ id: null, call_id: null }), piece('{}'), completed())]);
-  const ids = read.events.flatMap((e) => (e.type === 'tool-call-delta' && e.id ? [e.id] : []));
-  expect(ids).toEqual([calls(read)[0]!.id]);
+  const ids = read.deltas.flatMap(({ id }) => id || []);
+  expect(ids).toEqual([read.calls[0]!.id]);
   expect(ids[0]).toMatch(/^call_\w{32}$/);
 });
 
@@ -552,7 +452,7 @@ test('a call that the limit cut is not given out, one before it is', () => {
   };
   const cut = closed({ arguments: '', status: 'incomplete' });
   const read = decode([sse(whole, added(), piece('{"a":1}'), cut, incomplete)]);
-  expect(calls(read).map(({ id }) => id)).toEqual(['call_0']);
+  expect(read.calls.map(({ id }) => id)).toEqual(['call_0']);
   expect(read.end).toEqual({ type: 'done', finishReason: 'length' });
 });
 
@@ -564,7 +464,7 @@ test('a response that is complete with half a call in it is no success', () => {
 
 test('arguments that are closed and no JSON come as text', () => {
   const read = decode([sse(added(), piece('{"a":'), closed({ arguments: '{"a":', status: 'completed' }), completed())]);
-  expect(calls(read)).toEqual([{ index: 0, id: 'call_1', name: 'f', arguments_text: '{"a":', invalid: true }]);
+  expect(read.calls).toEqual([{ index: 0, id: 'call_1', name: 'f', arguments_text: '{"a":', invalid: true }]);
 });
 
 test('the input of a custom tool comes as text, also where it could be read as JSON', () => {
@@ -577,7 +477,7 @@ test('the input of a custom tool comes as text, also where it could be read as J
       completed(),
     ),
   ]);
-  expect(calls(read)).toEqual([{ index: 0, id: 'call_1', name: 'sum', arguments_text: '42', invalid: true }]);
+  expect(read.calls).toEqual([{ index: 0, id: 'call_1', name: 'sum', arguments_text: '42', invalid: true }]);
   expect(read.end).toEqual({ type: 'done', finishReason: 'tool-calls' });
 });
 
@@ -612,7 +512,7 @@ test('usage is reported wherever the response carries it, also where it failed',
     output_tokens_details: { reasoning_tokens: 30 },
   };
   const read = decode([sse({ type: 'response.failed', response: { usage: counts, error: { message: 'Broken.' } } })]);
-  expect(usage(read)).toEqual({
+  expect(read.usages.at(-1)).toEqual({
     input_tokens: 1200,
     output_tokens: 50,
     cached_input_tokens: 1000,

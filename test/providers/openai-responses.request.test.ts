@@ -1,15 +1,17 @@
 // A chat request in the words of the Responses wire: each field taken, refused by name or listed as left out; and, as a server sees
 // it that is not ours, the same request as the official SDK sends for the same conversation.
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import OpenAI from 'openai';
-import { describe, expect, onTestFinished, test } from 'vitest';
-import { type ChatRequest, chatRequest } from '../../src/core/chat.ts';
+import { describe, expect, test } from 'vitest';
+import { chatRequest } from '../../src/core/chat.ts';
 import type { ReasoningDetail, StreamEvent } from '../../src/core/events.ts';
 import { createOpenAiResponsesDecoder } from '../../src/providers/openai-responses/decode.ts';
-import { createOpenAiResponsesProvider } from '../../src/providers/openai-responses/provider.ts';
+import {
+  createOpenAiResponsesProvider,
+  type OpenAiResponsesProviderConfig,
+} from '../../src/providers/openai-responses/provider.ts';
 import { openaiResponsesRequest } from '../../src/providers/openai-responses/request.ts';
 import { createTransport } from '../../src/providers/transport.ts';
+import { asked, forThisTest, send, startServer } from '../support/upstream.ts';
 
 const hello = [{ role: 'user', content: 'Hi' }];
 const png = 'data:image/png;base64,iVBORw0KGgo=';
@@ -33,29 +35,9 @@ const plain = {
 
 // ---- as the SDK sends it --------------------------------------------------------------------------------------------
 
-/** A server that writes down what it is asked. */
-async function startServer() {
-  const seen: { method?: string; url?: string; headers: Record<string, unknown>; body: unknown }[] = [];
-  const server = createServer((request, response) => {
-    let body = '';
-    request.setEncoding('utf8').on('data', (piece) => {
-      body += piece;
-    });
-    request.on('end', () => {
-      const { authorization, 'content-type': type, 'api-key': key } = request.headers;
-      const headers = { authorization, type, key };
-      seen.push({ method: request.method, url: request.url, headers, body: JSON.parse(body) });
-      response.writeHead(200, { 'content-type': 'text/event-stream' });
-      response.end('data: {"type":"response.completed","response":{"status":"completed"}}\n\n');
-    });
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  onTestFinished(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return { seen, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` };
-}
+type Config = Omit<OpenAiResponsesProviderConfig, 'name'>;
+const providerOf = (config: Config) =>
+  forThisTest(createOpenAiResponsesProvider({ name: 'up', ...config }, createTransport()));
 
 const weather = { type: 'object', properties: { city: { type: 'string' } }, required: ['city'] };
 
@@ -156,35 +138,37 @@ const conversations: [about: string, chat: object, sdk: object][] = [
 ];
 
 test.each(conversations)('%s goes out as the official SDK sends it', async (_about, chat, sdk) => {
-  const { seen, url } = await startServer();
-  const provider = createOpenAiResponsesProvider(
-    { name: 'up', baseUrl: `${url}/v1`, apiKey: 'sk-1' },
-    createTransport(),
-  );
-  onTestFinished(() => provider.close());
-  const { body } = provider.request({ model: 'alias', ...chat } as ChatRequest, 'm-1');
-  const response = await provider.send(body, { signal: new AbortController().signal, onSent() {} });
-  response.abort();
+  const { seen, url } = await startServer((response) => {
+    response.writeHead(200, { 'content-type': 'text/event-stream' });
+    response.end('data: {"type":"response.completed","response":{"status":"completed"}}\n\n');
+  });
+  const provider = providerOf({ baseUrl: `${url}/v1`, apiKey: 'sk-1' });
+  (await send(provider, { model: 'alias', ...chat }, 'm-1')).abort();
 
   const client = new OpenAI({ baseURL: `${url}/v1`, apiKey: 'sk-1', maxRetries: 0 });
   const { stream, store, include } = plain;
   await client.responses.create({ model: 'm-1', stream, store, include, ...sdk } as never);
   expect(seen).toHaveLength(2);
-  expect(seen[0]).toEqual(seen[1]);
+  const [ours, theirs] = seen.map(({ method, url, headers, body }) => {
+    const { authorization, 'content-type': type, 'api-key': key } = headers;
+    return { method, url, authorization, type, key, body };
+  });
+  expect(ours).toEqual(theirs);
 });
 
 test('a dated Azure address has its version in the query, the key is an api-key, the model stays in the body', async () => {
-  const { seen, url } = await startServer();
-  const account = { name: 'up', baseUrl: `${url}/openai`, apiKey: 'az-1', apiVersion: '2025-04-01-preview' };
-  const provider = createOpenAiResponsesProvider(account, createTransport());
-  onTestFinished(() => provider.close());
-  const { body } = provider.request({ model: 'alias', messages: hello } as ChatRequest, 'my-gpt');
-  (await provider.send(body, { signal: new AbortController().signal, onSent() {} })).abort();
-  expect(seen[0]).toMatchObject({
+  const account = { apiKey: 'az-1', apiVersion: '2025-04-01-preview' };
+  const seen = await asked(
+    (url) => providerOf({ baseUrl: `${url}/openai`, ...account }),
+    { model: 'alias', messages: hello },
+    'my-gpt',
+  );
+  expect(seen).toMatchObject({
     url: '/openai/responses?api-version=2025-04-01-preview',
-    headers: { key: 'az-1', authorization: undefined },
+    headers: { 'api-key': 'az-1' },
     body: { model: 'my-gpt' },
   });
+  expect(seen.headers).not.toHaveProperty('authorization');
 });
 
 // ---- fields ---------------------------------------------------------------------------------------------------------

@@ -2,105 +2,39 @@
 // vendors really send is in test/conformance.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { StreamEvent, ToolCall } from '../../src/core/events.ts';
+import { GatewayError } from '../../src/core/errors.ts';
+import type { StreamEvent } from '../../src/core/events.ts';
 import { createOpenAiDecoder } from '../../src/providers/openai/decode.ts';
+import {
+  anyArguments,
+  damaged,
+  decoding,
+  expectStreamedWhole,
+  type GivenArguments,
+  nearlyRight,
+  noise,
+} from '../support/decode.ts';
 import { recordingsOf } from '../support/recordings.ts';
 
-const bodies = recordingsOf('openai-chat').filter(({ body }) => body.length < 20_000);
-
-interface Decoded {
-  events: StreamEvent[];
-  end: Extract<StreamEvent, { type: 'done' | 'error' }>;
-  frames: string[];
-}
-
-/** Decodes, and holds every stream to the rules that the rest of the house relies on. */
-function decode(chunks: Buffer[], choices = 1): Decoded {
-  const events: StreamEvent[] = [];
-  const frames: string[] = [];
-  const decoder = createOpenAiDecoder({
-    emit: (event) => void events.push(event),
-    raw: (data) => void frames.push(data),
-    choices,
-  });
-  for (const chunk of chunks) decoder.push(chunk);
-  decoder.end();
-  decoder.push(Buffer.from('data: [DONE]\n\n'));
-  decoder.end();
-  const end = events.at(-1)!;
-  expect(events.filter(({ type }) => type === 'done' || type === 'error')).toEqual([end]);
-  for (const event of events) expectWellFormed(event);
-  for (const frame of frames) {
-    expect(frame).not.toMatch(/[\r\n]/);
-    JSON.parse(frame);
-  }
-  return { events, end: end as Decoded['end'], frames };
-}
-
-const FINISH = ['stop', 'length', 'tool-calls', 'content-filter', 'other'];
-
-function expectWellFormed(event: StreamEvent): void {
-  switch (event.type) {
-    case 'token':
-    case 'reasoning':
-      expect(event.text).toEqual(expect.stringMatching(/./s));
-      return;
-    case 'reasoning-detail':
-      expect(event.detail).toMatchObject({ type: expect.stringMatching(/^reasoning\./), format: expect.any(String) });
-      return;
-    case 'tool-call-delta':
-      expect(event).toMatchObject({ index: expect.any(Number), arguments: expect.any(String) });
-      return;
-    case 'tool-call':
-      expect(event.call).toMatchObject({ id: expect.stringMatching(/./s), name: expect.any(String) });
-      return;
-    case 'usage':
-      for (const count of Object.values(event.usage)) {
-        expect(count === false || (Number.isInteger(count) && Number(count) >= 0)).toBe(true);
-      }
-      return;
-    case 'done':
-      expect(FINISH).toContain(event.finishReason);
-      return;
-    case 'error':
-      expect(event.error.code).toMatch(
-        /^(upstream_|context_length|content_filtered|model_not|request_too|invalid_req)/,
-      );
-      expect(event.error.message).toMatch(/./);
-      return;
-    default:
-      event satisfies never;
-  }
-}
+const bodies = recordingsOf('openai-chat').flatMap(({ body }) => (body.length < 20_000 ? [body] : []));
 
 const sse = (...chunks: unknown[]) => Buffer.from(chunks.map((c) => `data: ${JSON.stringify(c)}\n\n`).join(''));
 const DONE = Buffer.from('data: [DONE]\n\n');
-const text = ({ events }: Decoded) => events.flatMap((e) => (e.type === 'token' ? [e.text] : [])).join('');
-const calls = ({ events }: Decoded): ToolCall[] => events.flatMap((e) => (e.type === 'tool-call' ? [e.call] : []));
+const decode = decoding(createOpenAiDecoder, { late: DONE });
 
 // ---- nothing breaks it ----------------------------------------------------------------------------------------------
 
 test('no bytes make it throw or end twice', () => {
-  const piece = fc.oneof(
-    fc.uint8Array({ maxLength: 30 }),
-    fc
-      .constantFrom('data: ', '\n', '\n\n', '{', '}', '{"choices":[', 'null', '[DONE]', 'event: error\n', 'error: ')
-      .map((s) => Buffer.from(s)),
-  );
+  const words = ['data: ', '\n', '\n\n', '{', '}', '{"choices":[', 'null', '[DONE]', 'event: error\n', 'error: '];
   fc.assert(
-    fc.property(fc.array(piece, { maxLength: 30 }), fc.integer({ min: 1, max: 3 }), (chunks, choices) => {
-      decode(chunks.map(Buffer.from), choices);
-    }),
+    fc.property(noise(...words), fc.integer({ min: 1, max: 3 }), (chunks, choices) => void decode(chunks, { choices })),
     { numRuns: 2000 },
   );
 });
 
 test('chunks with anything at all in any field do neither', () => {
-  // A shape that is nearly right goes deeper than noise does: each field is itself, or some other JSON value.
-  const junk = fc.jsonValue({ maxDepth: 2 });
-  const or = (real: fc.Arbitrary<unknown>) => fc.oneof({ weight: 4, arbitrary: real }, { weight: 1, arbitrary: junk });
+  const { or, record } = nearlyRight(4);
   const words = or(fc.constantFrom('a', '', null, 'b c'));
-  const record = (fields: Record<string, fc.Arbitrary<unknown>>) => fc.record(fields, { requiredKeys: [] });
   const call = or(record({ index: or(fc.nat(3)), id: words, function: or(record({ name: words, arguments: words })) }));
   const part = or(
     record({
@@ -134,38 +68,15 @@ test('chunks with anything at all in any field do neither', () => {
   );
   fc.assert(
     fc.property(fc.array(chunk, { maxLength: 6 }), fc.boolean(), (chunks, done) => {
-      decode([sse(...chunks), ...(done ? [DONE] : [])], 3);
+      decode([sse(...chunks), ...(done ? [DONE] : [])], { choices: 3 });
     }),
     { numRuns: 3000 },
   );
 });
 
 test('bodies damaged anywhere do neither, and never lose their ending', () => {
-  const at = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
-  const damage = fc.record({
-    kind: fc.constantFrom('cut', 'flip', 'repeat', 'insert', 'end'),
-    at,
-    size: fc.nat(60),
-    bytes: fc.oneof(
-      fc.uint8Array({ maxLength: 8 }),
-      fc.constantFrom('\n', '\n\n', '"', '}', 'data: ').map((s) => Buffer.from(s)),
-    ),
-  });
   fc.assert(
-    fc.property(fc.constantFrom(...bodies), fc.array(damage, { minLength: 1, maxLength: 4 }), ({ body }, damages) => {
-      for (const { kind, at, size, bytes } of damages) {
-        const from = Math.floor(at * body.length);
-        const before = body.subarray(0, from);
-        const hit = body.subarray(from, from + size);
-        const after = body.subarray(from + size);
-        if (kind === 'cut') body = Buffer.concat([before, after]);
-        if (kind === 'flip') body = Buffer.concat([before, hit.map((byte) => byte ^ 0x15), after]);
-        if (kind === 'repeat') body = Buffer.concat([before, hit, hit, after]);
-        if (kind === 'insert') body = Buffer.concat([before, bytes, hit, after]);
-        if (kind === 'end') body = before;
-      }
-      decode([body], 1);
-    }),
+    fc.property(damaged(bodies, '\n', '\n\n', '"', '}', 'data: '), (body) => void decode([body])),
     { numRuns: 3000 },
   );
 });
@@ -173,45 +84,22 @@ test('bodies damaged anywhere do neither, and never lose their ending', () => {
 test('a fault that cuts the body is what the stream ends with, unless the answer was finished', () => {
   const start = sse({ choices: [{ index: 0, delta: { content: 'Hi' } }] });
   const finish = sse({ choices: [{ index: 0, delta: {}, finish_reason: 'stop' }] });
-  const fault = Object.assign(new Error(), { code: 'upstream_timeout' }) as never;
-  const endOf = (chunks: Buffer[]) => {
-    const events: StreamEvent[] = [];
-    const decoder = createOpenAiDecoder({ emit: (event) => void events.push(event), choices: 1 });
-    for (const chunk of chunks) decoder.push(chunk);
-    decoder.end(fault);
-    return events.at(-1);
-  };
-  expect(endOf([start])).toEqual({ type: 'error', error: fault });
-  expect(endOf([])).toEqual({ type: 'error', error: fault });
-  expect(endOf([start, finish])).toEqual({ type: 'done', finishReason: 'stop' });
+  const fault = new GatewayError('upstream_timeout', 'Too slow.');
+  expect(decode([start], { fault }).end).toEqual({ type: 'error', error: fault });
+  expect(decode([], { fault }).end).toEqual({ type: 'error', error: fault });
+  expect(decode([start, finish], { fault }).end).toEqual({ type: 'done', finishReason: 'stop' });
 });
 
 // ---- tool calls -----------------------------------------------------------------------------------------------------
 
-interface Given {
+interface Given extends GivenArguments {
   id: string;
   name: string;
-  args: Record<string, unknown>;
-  pieces: string[];
 }
 
-const args = fc.dictionary(fc.string({ maxLength: 5 }), fc.jsonValue({ maxDepth: 2 }), {
-  maxKeys: 3,
-  noNullPrototype: true,
-});
 const given = fc
-  .array(fc.tuple(fc.constantFrom('a', 'b', 'c'), args, fc.array(fc.nat(), { maxLength: 5 })), {
-    minLength: 1,
-    maxLength: 5,
-  })
-  .map((list) =>
-    list.map(([name, value, cuts], n): Given => {
-      const json = JSON.stringify(value);
-      const places = [...new Set(cuts.map((at) => at % (json.length + 1)))].sort((x, y) => x - y);
-      const pieces = [0, ...places].map((from, i) => json.slice(from, places[i] ?? json.length));
-      return { id: `call_${n}`, name, args: JSON.parse(json), pieces };
-    }),
-  );
+  .array(fc.tuple(fc.constantFrom('a', 'b', 'c'), anyArguments), { minLength: 1, maxLength: 5 })
+  .map((list) => list.map(([name, said], n): Given => ({ id: `call_${n}`, name, ...said })));
 
 type Wire = Record<string, unknown>;
 /** How vendors label the pieces of a call: the first, and those that follow it. */
@@ -265,18 +153,12 @@ test.each(labels)('tool calls told apart %s come out whole', (_about, mixed, fir
       const read = decode([sse(...body, { choices: [{ delta: {}, finish_reason: 'stop' }] }), DONE]);
 
       expect(read.end).toEqual({ type: 'done', finishReason: 'tool-calls' });
-      expect(calls(read).map((call) => ({ name: call.name, args: 'arguments' in call && call.arguments }))).toEqual(
-        list.map(({ name, args }) => ({ name, args })),
+      expect(read.calls.map((call) => ({ name: call.name, value: 'arguments' in call && call.arguments }))).toEqual(
+        list.map(({ name, value }) => ({ name, value })),
       );
       if (Object.hasOwn(first(list[0]!, 0), 'id'))
-        expect(calls(read).map(({ id }) => id)).toEqual(list.map(({ id }) => id));
-      // What streams is what comes complete: id and name once, and the arguments' text.
-      for (const { index, id, name } of calls(read)) {
-        const deltas = read.events.flatMap((e) => (e.type === 'tool-call-delta' && e.index === index ? [e] : []));
-        expect(deltas.map((e) => e.arguments).join('')).toBe(list[index]!.pieces.join(''));
-        expect(deltas.flatMap((e) => e.id ?? [])).toEqual([id]);
-        expect(deltas.flatMap((e) => e.name ?? [])).toEqual([name]);
-      }
+        expect(read.calls.map(({ id }) => id)).toEqual(list.map(({ id }) => id));
+      expectStreamedWhole(read, list);
     }),
     { numRuns: 300 },
   );
@@ -287,15 +169,15 @@ test('a made-up id stays the same from the first delta to the call', () => {
   const read = decode([
     sse(delta({ name: 'f' }), delta({ arguments: '{}' }), { choices: [{ finish_reason: 'stop' }] }),
   ]);
-  const ids = read.events.flatMap((e) => (e.type === 'tool-call-delta' && e.id ? [e.id] : []));
-  expect(ids).toEqual([calls(read)[0]!.id]);
+  const ids = read.deltas.flatMap(({ id }) => id || []);
+  expect(ids).toEqual([read.calls[0]!.id]);
   expect(ids[0]).toMatch(/^call_\w{32}$/);
 });
 
 test('arguments that are no JSON come as text, never as an empty object', () => {
   const delta = { tool_calls: [{ index: 0, id: 'call_a', function: { name: 'f', arguments: '{"a":' } }] };
   const read = decode([sse({ choices: [{ delta, finish_reason: 'tool_calls' }] })]);
-  expect(calls(read)).toEqual([{ index: 0, id: 'call_a', name: 'f', arguments_text: '{"a":', invalid: true }]);
+  expect(read.calls).toEqual([{ index: 0, id: 'call_a', name: 'f', arguments_text: '{"a":', invalid: true }]);
 });
 
 // ---- what a stream ends with ----------------------------------------------------------------------------------------
@@ -324,7 +206,7 @@ test('a refusal is text, and its stop a content filter', () => {
     sse({ choices: [{ delta: { refusal: 'I would' } }] }, { choices: [{ delta: { refusal: ' rather not.' } }] }),
     sse({ choices: [{ delta: {}, finish_reason: 'stop' }] }),
   ]);
-  expect(text(read)).toBe('I would rather not.');
+  expect(read.text).toBe('I would rather not.');
   expect(read.end).toEqual({ type: 'done', finishReason: 'content-filter' });
 });
 
@@ -332,18 +214,18 @@ test('of three alternatives that were asked for each must end', () => {
   const say = (index: number, finish_reason: string | null = null) => ({
     choices: [{ index, delta: { content: 'x' }, finish_reason }],
   });
-  const cut = decode([sse(say(0, 'stop'), say(1), say(2, 'stop'))], 3);
+  const cut = decode([sse(say(0, 'stop'), say(1), say(2, 'stop'))], { choices: 3 });
   expect(cut.end).toMatchObject({ type: 'error', error: { code: 'upstream_truncated' } });
-  const missing = decode([sse(say(0, 'stop'), say(1, 'stop'))], 3);
+  const missing = decode([sse(say(0, 'stop'), say(1, 'stop'))], { choices: 3 });
   expect(missing.end).toMatchObject({ type: 'error', error: { code: 'upstream_truncated' } });
-  const whole = decode([sse(say(0, 'stop'), say(1, 'length'), say(2, 'stop'))], 3);
+  const whole = decode([sse(say(0, 'stop'), say(1, 'length'), say(2, 'stop'))], { choices: 3 });
   expect(whole.end).toEqual({ type: 'done', finishReason: 'stop' });
 });
 
 test('alternatives that nobody asked for are not mixed into the answer', () => {
   const say = (index: number, content: string) => ({ choices: [{ index, delta: { content }, finish_reason: 'stop' }] });
-  const read = decode([sse(say(0, 'mine'), say(1, 'stray'))], 1);
-  expect(text(read)).toBe('mine');
+  const read = decode([sse(say(0, 'mine'), say(1, 'stray'))]);
+  expect(read.text).toBe('mine');
   expect(read.frames).toHaveLength(2);
 });
 

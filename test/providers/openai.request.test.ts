@@ -1,70 +1,26 @@
 // What goes out to a provider of the Chat Completions wire, as a server sees it that is not ours: address, headers, body, and
 // that the SDK in between never waits, retries or reads the environment on its own.
-import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http';
-import { type AddressInfo, createServer as createTcpServer } from 'node:net';
+import type { ServerResponse } from 'node:http';
+import { createServer } from 'node:net';
 import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { ChatRequest } from '../../src/core/chat.ts';
 import type { Provider, UpstreamResponse } from '../../src/core/contracts.ts';
 import { createOpenAiProvider, type OpenAiProviderConfig } from '../../src/providers/openai/provider.ts';
 import { createTransport } from '../../src/providers/transport.ts';
-
-interface Seen {
-  method: string | undefined;
-  url: string | undefined;
-  headers: IncomingHttpHeaders;
-  body: any;
-}
-
-const chat: ChatRequest = { model: 'alias', messages: [{ role: 'user', content: 'Hi' }] };
-
-/** A server that writes down what it is asked, and answers as told. */
-async function startServer(answer: (response: ServerResponse) => void = (response) => void response.end()) {
-  const seen: Seen[] = [];
-  const server = createServer((request, response) => {
-    let body = '';
-    request.setEncoding('utf8').on('data', (piece) => {
-      body += piece;
-    });
-    request.on('end', () => {
-      const { method, url, headers } = request;
-      seen.push({ method, url, headers, body: JSON.parse(body) });
-      answer(response);
-    });
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  onTestFinished(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return { seen, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` };
-}
+import { asked, forThisTest, hello, listen, type Seen, send, startServer } from '../support/upstream.ts';
 
 function providerOf(config: Partial<OpenAiProviderConfig> & { baseUrl: string }): Provider {
-  const provider = createOpenAiProvider({ name: 'up', ...config }, createTransport());
-  onTestFinished(() => provider.close());
-  return provider;
+  return forThisTest(createOpenAiProvider({ name: 'up', ...config }, createTransport()));
 }
 
-const context = (signal = new AbortController().signal) => ({ signal, onSent() {} });
-
-async function ask(
-  config: Partial<OpenAiProviderConfig>,
-  request: object = {},
-  model = 'm-1',
-  path = '/v1',
-): Promise<Seen> {
-  const { url, seen } = await startServer();
-  const provider = providerOf({ baseUrl: url + path, ...config });
-  const response = await provider.send(provider.request({ ...chat, ...request } as ChatRequest, model).body, context());
-  response.abort();
-  expect(seen).toHaveLength(1);
-  return seen[0]!;
+function ask(config: Partial<OpenAiProviderConfig>, request: object = {}, model = 'm-1', path = '/v1'): Promise<Seen> {
+  return asked((url) => providerOf({ baseUrl: url + path, ...config }), { ...hello, ...request }, model);
 }
 
 afterEach(() => void vi.unstubAllEnvs());
 
 describe('the body', () => {
-  const plain = { model: 'm-1', messages: chat.messages, stream: true, stream_options: { include_usage: true } };
+  const plain = { model: 'm-1', messages: hello.messages, stream: true, stream_options: { include_usage: true } };
 
   test('is the request, with the model of the target, streamed, with usage asked for', async () => {
     expect((await ask({ apiKey: 'k' })).body).toEqual(plain);
@@ -147,7 +103,7 @@ describe('the body', () => {
   });
 
   test('is built without changing what it is built from', () => {
-    const given = Object.freeze({ ...chat, max_tokens: 5, stream_options: Object.freeze({}) }) as ChatRequest;
+    const given = Object.freeze({ ...hello, max_tokens: 5, stream_options: Object.freeze({}) }) as ChatRequest;
     const provider = providerOf({
       baseUrl: 'http://127.0.0.1:1/v1',
       maxTokensField: 'max_completion_tokens',
@@ -190,7 +146,7 @@ describe('address and headers', () => {
     expect(url).toBe('/openai/deployments/my-gpt/chat/completions?api-version=2024-10-21');
     expect(headers).toMatchObject({ 'api-key': 'az-1' });
     expect(headers).not.toHaveProperty('authorization');
-    expect(body).toMatchObject({ stream: true, messages: chat.messages });
+    expect(body).toMatchObject({ stream: true, messages: hello.messages });
   });
 
   test('a deployment with a path in its name cannot leave its place', async () => {
@@ -229,7 +185,7 @@ describe('the SDK in between', () => {
       response.end('{"error":{"message":"no"}}');
     });
     const provider = providerOf({ baseUrl: `${url}/v1` });
-    const response = await provider.send(provider.request(chat, 'm').body, context());
+    const response = await send(provider, hello, 'm');
     expect(response.status).toBe(status);
     expect(response.headers['retry-after']).toBe('0');
     await readAll(response);
@@ -242,7 +198,7 @@ describe('the SDK in between', () => {
       response.end();
     });
     const provider = providerOf({ baseUrl: `${url}/v1`, apiKey: 'sk-1' });
-    const response = await provider.send(provider.request(chat, 'm').body, context());
+    const response = await send(provider, hello, 'm');
     response.abort();
     expect(response.status).toBe(307);
     expect(seen).toHaveLength(1);
@@ -250,15 +206,15 @@ describe('the SDK in between', () => {
 
   test('does not ask again after a connection that broke', async () => {
     let connections = 0;
-    const server = createTcpServer((socket) => {
-      connections++;
-      socket.on('error', () => {});
-      socket.once('data', () => socket.destroy());
-    });
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    onTestFinished(() => void server.close());
-    const provider = providerOf({ baseUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1` });
-    await expect(provider.send(provider.request(chat, 'm').body, context())).rejects.toMatchObject({
+    const url = await listen(
+      createServer((socket) => {
+        connections++;
+        socket.on('error', () => {});
+        socket.once('data', () => socket.destroy());
+      }),
+    );
+    const provider = providerOf({ baseUrl: `${url}/v1` });
+    await expect(send(provider, hello, 'm')).rejects.toMatchObject({
       code: 'upstream_unavailable',
     });
     expect(connections).toBe(1);
@@ -272,7 +228,7 @@ describe('the SDK in between', () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'Date', 'performance'] });
     onTestFinished(() => void vi.useRealTimers());
     const provider = providerOf({ baseUrl: `${url}/v1` });
-    const sending = provider.send(provider.request(chat, 'm').body, context());
+    const sending = send(provider, hello, 'm');
     await vi.waitUntil(() => held, { interval: 1 });
     await vi.advanceTimersByTimeAsync(7 * 24 * 3600 * 1000);
     held!.end('late');
@@ -293,7 +249,7 @@ describe('the SDK in between', () => {
       controller.abort(reason);
     });
     const provider = providerOf({ baseUrl: `${url}/v1` });
-    await expect(provider.send(provider.request(chat, 'm').body, context(controller.signal))).rejects.toBe(reason);
+    await expect(send(provider, hello, 'm', controller.signal)).rejects.toBe(reason);
     await left;
   });
 
@@ -304,7 +260,7 @@ describe('the SDK in between', () => {
       response.end(bytes);
     });
     const provider = providerOf({ baseUrl: `${url}/v1` });
-    const response = await provider.send(provider.request(chat, 'm').body, context());
+    const response = await send(provider, hello, 'm');
     expect(await readAll(response, 'latin1')).toBe(bytes.toString('latin1'));
   });
 });

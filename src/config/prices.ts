@@ -1,6 +1,6 @@
 // What a model costs: the operator's own prices, then our table (prices.json, which says its date and sources).
 // Knows how names are matched; knows no vendor, and never guesses: an unknown price is null, not zero.
-import type { Price, PriceOf } from '../core/contracts.ts';
+import type { Price, PriceOf } from '../core/accounting.ts';
 import table from './prices.json' with { type: 'json' };
 
 /** A price that is announced to change says so: `next` holds from its day on, UTC. */

@@ -8,7 +8,8 @@ import fastify, {
   type FastifyRequest,
   LogController,
 } from 'fastify';
-import type { Dialect, UsageSum } from '../core/contracts.ts';
+import type { UsageSum } from '../core/accounting.ts';
+import type { Dialect } from '../core/contracts.ts';
 import { GatewayError, toGatewayError } from '../core/errors.ts';
 import { mountDialect } from './chat.ts';
 import { mountOps } from './ops.ts';

@@ -1,7 +1,8 @@
 // What the HTTP side is handed: the parts that live as long as the process, and the configured ones, which a changed config file
 // replaces while streams that began under the old ones go on with them. Contracts only.
+
+import type { Ledger, PriceOf } from '../core/accounting.ts';
 import type { ChatRequest, OnDisconnect } from '../core/chat.ts';
-import type { Ledger, PriceOf } from '../core/contracts.ts';
 import type { Catalogue } from '../stream/plan.ts';
 import type { Runner } from '../stream/run.ts';
 import type { SessionLimits } from '../stream/session.ts';

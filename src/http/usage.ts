@@ -2,7 +2,7 @@
 // keys, sees all.
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import type { Ledger, UsageGroup, UsageSum } from '../core/contracts.ts';
+import type { Ledger, UsageGroup, UsageSum } from '../core/accounting.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { AppState } from './state.ts';
 

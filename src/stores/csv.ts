@@ -1,5 +1,5 @@
 // Usage sums as CSV for a spreadsheet. RFC 4180; knows no store and no HTTP.
-import type { UsageSum } from '../core/contracts.ts';
+import type { UsageSum } from '../core/accounting.ts';
 
 const COLUMNS = [
   'day',

@@ -1,7 +1,7 @@
 // The ledger's queries, written once for every SQL store; the one expression that differs between them is the day.
 // Knows tables; knows neither files, threads nor connections (sqlite.ts), nor why an attempt ended.
 import { type Kysely, type RawBuilder, sql } from 'kysely';
-import type { Ledger, RowClosing, RowNote, RowOpening, UsageRow, UsageSum } from '../core/contracts.ts';
+import type { Ledger, RowClosing, RowNote, RowOpening, UsageRow, UsageSum } from '../core/accounting.ts';
 import { ERROR_TABLE, GatewayError } from '../core/errors.ts';
 import type { AttemptTable, LedgerTables } from './schema.ts';
 

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { resolve } from 'node:path';
 import { Kysely } from 'kysely';
-import type { Ledger } from '../core/contracts.ts';
+import type { Ledger } from '../core/accounting.ts';
 import { createLedger } from './ledger.ts';
 import { type LedgerTables, migrate } from './schema.ts';
 import { sqliteDialect, startThread } from './sqlite.ts';

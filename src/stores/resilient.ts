@@ -1,6 +1,6 @@
 // A ledger that survives its store failing for a while: what could not be written waits in memory, bounded, and is tried
 // again with backoff. Knows the Ledger contract only; which store is behind it shows in no line but `isAboutTheRow`.
-import type { Ledger, RowClosing, RowNote, RowOpening } from '../core/contracts.ts';
+import type { Ledger, RowClosing, RowNote, RowOpening } from '../core/accounting.ts';
 
 export interface ResilientOptions {
   /** Hears of every failure that no caller hears of. Called once per failed try, not once per row. */

@@ -1,7 +1,7 @@
 // The ledger's tables and how they came to be. Column types are those that SQLite and PostgreSQL both take. Knows no query.
 import { type Kysely, sql } from 'kysely';
 import { type Migration, Migrator } from 'kysely/migration';
-import type { RowClosing, RowOpening } from '../core/contracts.ts';
+import type { RowClosing, RowOpening } from '../core/accounting.ts';
 
 type Columns<T> = { [K in keyof T]: T[K] extends boolean ? number : T[K] };
 

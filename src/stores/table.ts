@@ -1,5 +1,5 @@
 // Usage sums as a table for a terminal. Pure text.
-import type { UsageGroup, UsageSum } from '../core/contracts.ts';
+import type { UsageGroup, UsageSum } from '../core/accounting.ts';
 
 const COUNTS = [
   ['requests', 'requests'],

@@ -1,9 +1,10 @@
 // One attempt at one target, from opening its row to closing it: ask, watch the waits, pump, settle the bill. Every way out of
 // here closes the row. Knows no front door; what the client is told is the session's business.
 import { randomUUID } from 'node:crypto';
+import type { Ledger, RowNote } from '../core/accounting.ts';
 import { readText } from '../core/body.ts';
 import type { ChatRequest } from '../core/chat.ts';
-import type { Ledger, RowNote, Target, Translation, UpstreamResponse, Verbatim } from '../core/contracts.ts';
+import type { Target, Translation, UpstreamResponse, Verbatim } from '../core/contracts.ts';
 import { type GatewayError, toGatewayError } from '../core/errors.ts';
 import type { Meter, Reading } from './meter.ts';
 import { createPump, type Terminal } from './pump.ts';

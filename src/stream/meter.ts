@@ -1,7 +1,8 @@
 // What one attempt generated, delivered and costs. Fed on the hot path with strings it only chains; counting happens once, at
 // the end, off the event loop. The provider's own figures win; what it did not report is counted and marked `estimated`.
+
+import { costOf, type Price, type Tokenizer } from '../core/accounting.ts';
 import { type ChatRequest, promptText } from '../core/chat.ts';
-import { costOf, type Price, type Tokenizer } from '../core/contracts.ts';
 import { type ContentEvent, NO_USAGE, type Usage } from '../core/events.ts';
 
 export interface Reading {

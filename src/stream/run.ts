@@ -3,17 +3,9 @@
 // goes on to its one terminal. Knows contracts only; no vendor, no route, no config file.
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Ledger, PriceOf, RowNote, Tokenizer } from '../core/accounting.ts';
 import { type ChatRequest, type OnDisconnect, promptText } from '../core/chat.ts';
-import type {
-  Dialect,
-  Exchange,
-  Ledger,
-  ParsedRequest,
-  PriceOf,
-  RowNote,
-  Target,
-  Tokenizer,
-} from '../core/contracts.ts';
+import type { Dialect, Exchange, ParsedRequest, Target } from '../core/contracts.ts';
 import { GatewayError } from '../core/errors.ts';
 import { type Ending, NO_USAGE } from '../core/events.ts';
 import { type Attempt, type Outcome, startAttempt } from './attempt.ts';

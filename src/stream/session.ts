@@ -124,7 +124,7 @@ export function createStreamedSession(options: SessionOptions, encoder: Encoder)
   function beat(): void {
     const silence = performance.now() - writtenAt;
     if (silence >= limits.heartbeat && !behind) {
-      exchange.write(HEARTBEAT);
+      exchange.write(heartbeat);
       writtenAt = performance.now();
     }
     const left = behind ? limits.heartbeat : limits.heartbeat - (performance.now() - writtenAt);
@@ -158,8 +158,8 @@ export function createStreamedSession(options: SessionOptions, encoder: Encoder)
     begin() {
       if (committed || base.gone) return;
       committed = true;
-      const { contentType } = encoder;
-      exchange.open({ ...headersOf(base.meta), ...(contentType && { 'content-type': contentType }) });
+      const { contentType, headers } = encoder;
+      exchange.open({ ...headersOf(base.meta), ...headers, ...(contentType && { 'content-type': contentType }) });
       writtenAt = performance.now();
       pending = encoder.start(base.meta) + pending;
       beat();

@@ -1,7 +1,7 @@
 // Counts tokens where a provider did not report them: in a worker thread, in bounded time, whatever the text.
 // Knows how much of a text to look at, how long to wait and what to say instead; how to count is the worker's (tokenizer.worker.ts).
 import { Worker } from 'node:worker_threads';
-import type { Tokenizer } from '../core/contracts.ts';
+import type { Tokenizer } from '../core/accounting.ts';
 import type { CountReply, CountRequest, Encoding } from './tokenizer.worker.ts';
 
 const WORKER = new URL(

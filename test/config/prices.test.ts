@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { afterEach, expect, test, vi } from 'vitest';
 import table from '../../src/config/prices.json' with { type: 'json' };
 import { createPriceOf, PRICES_DATE } from '../../src/config/prices.ts';
-import { costOf } from '../../src/core/contracts.ts';
+import { costOf } from '../../src/core/accounting.ts';
 
 afterEach(() => {
   vi.useRealTimers();

@@ -113,6 +113,56 @@ describe('the body', () => {
   });
 });
 
+describe('what other wires made for themselves', () => {
+  const hint = { cache_control: { type: 'ephemeral' } } as const;
+  const given = {
+    messages: [
+      { role: 'user', content: [{ type: 'text', text: 'Hi', ...hint }] },
+      {
+        role: 'assistant',
+        content: null,
+        reasoning_details: [{ type: 'reasoning.encrypted', data: 'x', format: 'other-v1' }],
+        tool_calls: [{ id: 'c', type: 'function', function: { name: 'f', arguments: '{}' } }],
+      },
+      { role: 'tool', tool_call_id: 'c', content: 'no', is_error: true, ...hint },
+    ],
+    tools: [{ type: 'function', function: { name: 'f' }, ...hint }],
+    reasoning: { effort: 'high' },
+  } as unknown as Partial<ChatRequest>;
+
+  test('is left out and said, and an effort is put in this wire’s words', async () => {
+    const provider = providerOf({ baseUrl: 'http://127.0.0.1:1/v1' });
+    const { body, dropped } = provider.request({ ...hello, ...given } as ChatRequest, 'm-1');
+    expect(JSON.stringify(body)).not.toMatch(/cache_control|reasoning_details|is_error|"reasoning"/);
+    expect(body).toMatchObject({ reasoning_effort: 'high' });
+    expect(dropped.toSorted()).toEqual(['cache_control', 'reasoning_details']);
+  });
+
+  test('goes along to a vendor that keeps it', async () => {
+    const keep: ('cache_control' | 'reasoning' | 'reasoning_details')[] = [
+      'cache_control',
+      'reasoning',
+      'reasoning_details',
+    ];
+    const provider = providerOf({ baseUrl: 'http://127.0.0.1:1/v1', keep });
+    const { body, dropped } = provider.request({ ...hello, ...given } as ChatRequest, 'm-1');
+    expect(body).toMatchObject({ reasoning: { effort: 'high' }, tools: given.tools });
+    expect(JSON.stringify(body)).toContain('reasoning_details');
+    expect(dropped).toEqual([]);
+  });
+
+  test('what the config drops is said, and own fields choose no other model', async () => {
+    const provider = providerOf({ baseUrl: 'http://127.0.0.1:1/v1', drop: ['seed', 'user'] });
+    const { body, dropped } = provider.request({ ...hello, seed: 1 } as ChatRequest, 'm-1', {
+      model: 'dear',
+      stream: false,
+      x: 1,
+    });
+    expect(body).toMatchObject({ model: 'm-1', stream: true, x: 1 });
+    expect(dropped).toContain('seed');
+  });
+});
+
 describe('address and headers', () => {
   test('the key is a bearer token', async () => {
     const { method, url, headers } = await ask({ apiKey: 'sk-1' });

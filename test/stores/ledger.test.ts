@@ -8,7 +8,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { afterAll, expect, test } from 'vitest';
-import type { Ledger } from '../../src/core/contracts.ts';
+import type { Ledger } from '../../src/core/accounting.ts';
 import { openLedger } from '../../src/stores/open.ts';
 import { closing, opening } from './rows.ts';
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, expect, test, vi } from 'vitest';
-import type { Ledger } from '../../src/core/contracts.ts';
+import type { Ledger } from '../../src/core/accounting.ts';
 import { openLedger } from '../../src/stores/open.ts';
 import { resilient } from '../../src/stores/resilient.ts';
 import { closing, opening } from './rows.ts';

@@ -1,5 +1,5 @@
 // Rows for the ledger's tests: the plain case, with what a test wants different.
-import type { RowClosing, RowOpening } from '../../src/core/contracts.ts';
+import type { RowClosing, RowOpening } from '../../src/core/accounting.ts';
 
 export function opening(row: Partial<RowOpening> = {}): RowOpening {
   return {

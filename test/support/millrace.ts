@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { EventSourceParserStream } from 'eventsource-parser/stream';
 import pino from 'pino';
 import { onTestFinished } from 'vitest';
-import type { UsageRow } from '../../src/core/contracts.ts';
+import type { UsageRow } from '../../src/core/accounting.ts';
 import { type Millrace, start } from '../../src/main.ts';
 import type { Journal } from '../../src/mock/journal.ts';
 

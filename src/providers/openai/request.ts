@@ -75,6 +75,10 @@ function plainMessage(message: Message, keep: Extension[], dropped: Dropped): Me
     if (content.some((part, at) => part !== (message.content as unknown[])[at]))
       plain = { ...plain, content } as Message;
   }
+  if ('is_error' in plain) {
+    const { is_error: _, ...rest } = plain; // its content says so to the model
+    plain = rest as Message;
+  }
   if (plain.reasoning_details && !keep.includes('reasoning_details')) {
     dropped.add('reasoning_details');
     const { reasoning_details: _, ...rest } = plain;

@@ -8,8 +8,12 @@ import { createModelAt, modelMatcher } from './config/patterns.ts';
 import { createPriceOf } from './config/prices.ts';
 import { loadPrompts } from './config/prompts.ts';
 import { type Watch, watchConfig } from './config/watch.ts';
+import { anthropic } from './dialects/anthropic.ts';
+import { gemini } from './dialects/gemini.ts';
 import { native } from './dialects/native.ts';
 import { openai } from './dialects/openai.ts';
+import { openaiResponses } from './dialects/openai-responses.ts';
+import { ui } from './dialects/ui.ts';
 import { createApp } from './http/app.ts';
 import { createKeyring } from './http/auth.ts';
 import type { AppState, Configured } from './http/state.ts';
@@ -140,7 +144,7 @@ export async function start(options: StartOptions = {}): Promise<Millrace> {
   };
   const app = await createApp({
     state,
-    dialects: [native, openai],
+    dialects: [native, openai, openaiResponses, anthropic, ui, gemini],
     logger,
     maxBody: config.server.maxBody,
     cors: config.server.cors,

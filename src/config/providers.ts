@@ -19,9 +19,13 @@ const reach = {
   query: z.record(z.string(), text()).prefault({}).describe('Query parameters added to each request.'),
   connections: integer(1, 100_000)
     .optional()
-    .describe('Most sockets to this provider at a time. Without it there is no bound.'),
+    .describe(
+      'Most sockets to this provider at a time; over HTTP/2 one carries up to 100 streams. Without it there is no bound.',
+    ),
   keepAlive: duration().prefault('30s').describe('How long an idle socket is kept for the next request.'),
-  http2: flag().prefault(false).describe('Speak HTTP/2 where the provider does: many streams on one socket.'),
+  http2: flag()
+    .prefault(true)
+    .describe('Speak HTTP/2 where an https provider does: a hundred streams share one socket.'),
   proxy: z
     .union([z.literal(false), text()], { error: 'expected the address of a proxy, or false for none' })
     .optional()

@@ -111,6 +111,12 @@ export const chatRequest = z.looseObject(chatFields);
 
 /** A checked request. Fields beyond those named are kept and go to a wire that understands them. */
 export type ChatRequest = z.infer<typeof chatRequest>;
+/**
+ * Set by a front door of another protocol: fields of this request that nobody here knows belong to that protocol, and mean nothing to a
+ * vendor of Chat Completions. A symbol, so that no client can send it.
+ */
+export const TRANSLATED = Symbol('translated');
+
 export type Message = ChatRequest['messages'][number];
 export type ContentPart = z.infer<typeof part>;
 export type Tool = z.infer<typeof tool>;

@@ -167,7 +167,9 @@ export interface Dialect {
   fault(error: GatewayError, ending?: Ending): unknown;
   /** Answers how many tokens a prompt has, without asking a provider. */
   count?: {
-    path: string;
+    /** Its own path; without one, `serves` says which calls at the door's paths it answers. */
+    path?: string;
+    serves?(call: Call): boolean;
     parse(body: unknown, call: Call): ChatRequest;
     answer(tokens: number): unknown;
   };

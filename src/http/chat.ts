@@ -1,5 +1,6 @@
 // The front doors over HTTP: one handler for every dialect. Auth, parse, prompt, plan, run. Knows no dialect by name.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { TRANSLATED } from '../core/chat.ts';
 import type { Call, Dialect, ParsedRequest } from '../core/contracts.ts';
 import { GatewayError } from '../core/errors.ts';
 import { planFor } from '../stream/plan.ts';
@@ -7,8 +8,18 @@ import { createExchange } from './exchange.ts';
 import type { AppState, Configured } from './state.ts';
 
 export function mountDialect(app: FastifyInstance, dialect: Dialect, state: AppState): void {
-  for (const path of dialect.paths) app.post(path, { config: { dialect } }, (request, reply) => chat(request, reply));
-  if (dialect.count) mountCount(app, dialect, dialect.count, state);
+  const { count } = dialect;
+  const answerCount = async (request: FastifyRequest) => {
+    state.configured.keyring.identify(request);
+    return count!.answer(await state.runner.countPrompt(count!.parse(request.body, callOf(request))));
+  };
+  const isCount = (request: FastifyRequest) => count?.serves?.(callOf(request)) === true;
+  for (const path of dialect.paths) {
+    app.post(path, { config: { dialect } }, (request, reply) =>
+      isCount(request) ? answerCount(request) : chat(request, reply),
+    );
+  }
+  if (count?.path) app.post(count.path, { config: { dialect } }, answerCount);
 
   async function chat(request: FastifyRequest, reply: FastifyReply): Promise<void> {
     const { configured } = state;
@@ -17,7 +28,10 @@ export function mountDialect(app: FastifyInstance, dialect: Dialect, state: AppS
     const parsed = await withPrompt(dialect.parse(request.body, callOf(request)), configured, dialect);
     const asked = parsed.chat.model;
     const name = configured.modelAt(dialect.name, asked);
-    const plan = { ...planFor(name, configured.catalogue, (model) => key?.mayUse(model) ?? true), model: asked };
+    const plan = {
+      ...planFor(name, configured.catalogue, (model) => key?.mayUse(model) ?? true),
+      model: asked || name,
+    };
     const { onDisconnect, ...limits } = configured.streams;
     if (configured.logContent) request.log.info({ messages: parsed.chat.messages }, 'prompt');
     const exchange = createExchange(request, reply);
@@ -38,18 +52,6 @@ export function mountDialect(app: FastifyInstance, dialect: Dialect, state: AppS
       exchange.destroy(); // rather a cut than a stream without an end
     });
   }
-}
-
-function mountCount(
-  app: FastifyInstance,
-  dialect: Dialect,
-  count: NonNullable<Dialect['count']>,
-  state: AppState,
-): void {
-  app.post(count.path, { config: { dialect } }, async (request) => {
-    state.configured.keyring.identify(request);
-    return count.answer(await state.runner.countPrompt(count.parse(request.body, callOf(request))));
-  });
 }
 
 function callOf({ params, query, headers }: FastifyRequest): Call {
@@ -74,5 +76,5 @@ async function withPrompt(
       param: 'messages',
     });
   }
-  return { ...parsed, chat };
+  return { ...parsed, chat: parsed.verbatim ? { ...chat, [TRANSLATED]: true } : chat };
 }

@@ -33,6 +33,14 @@ const ESSENTIAL = new Set([
   'modalities',
   'audio',
   'web_search_options',
+  // What only a provider that stores, or that runs tools of its own, can do: of the Responses API.
+  'input',
+  'previous_response_id',
+  'conversation',
+  'prompt',
+  'background',
+  // A part of the prompt that is kept at the provider: of generateContent.
+  'cachedContent',
 ]);
 
 /** Said by every wire's path or transport, not by a field of its body. */
@@ -62,7 +70,7 @@ export function readRequest(chat: ChatRequest, wire: string, drop: readonly stri
     finish(body, vendor = {}) {
       for (const [field, value] of Object.entries(chat)) {
         if (taken.has(field) || saysNothing(field, value)) continue;
-        if (ESSENTIAL.has(field)) refuse(field, 'this wire cannot do it');
+        if (ESSENTIAL.has(field.split('[', 1)[0]!)) refuse(field, 'this wire cannot do it');
         dropped.add(field);
       }
       const { model: _model, stream: _stream, ...own } = vendor; // which model answers is decided by the key's rights

@@ -1,5 +1,5 @@
-// Opens one socket to a provider: straight, or through a proxy, with or without TLS. Knows sockets, certificates and CONNECT; sends
-// no request of its own beside that, and keeps nothing: pooling is transport.pool.ts's.
+// Opens one socket to a provider: straight, or through a proxy, with or without TLS. Knows sockets, certificates and
+// CONNECT; keeps nothing: pooling is transport.pool.ts's.
 // https://www.rfc-editor.org/rfc/rfc9110#name-connect
 import { X509Certificate } from 'node:crypto';
 import { request } from 'node:http';
@@ -38,8 +38,7 @@ export function createConnector({ ca, http2 }: ConnectorOptions): (destination: 
     (done) => {
       let over = false;
       const finish: typeof done = (error, socket) => {
-        if (over) socket?.destroy();
-        else done(error, socket);
+        if (!over) done(error, socket);
         over = true;
       };
       const dialled = (error: Error | null, socket: Socket | null) => finish(error ?? undefined, socket ?? undefined);
@@ -48,7 +47,10 @@ export function createConnector({ ca, http2 }: ConnectorOptions): (destination: 
         : dialProxy(addressOf(proxy.url), (error, opened) => {
             if (error) finish(proxyFault('cannot be reached', error));
             else if (url.protocol === 'http:') finish(undefined, opened!);
-            else tunnel(opened!, url, proxy, finish, (through) => upgrade(through, url, host, dialProvider, dialled));
+            else
+              tunnel(opened!, url, proxy, finish, () =>
+                dialProvider({ ...addressOf(url, host), httpSocket: opened! }, dialled),
+              );
           });
       return () => {
         over = true;
@@ -80,7 +82,7 @@ function tunnel(
   url: URL,
   { authorization }: ProxyAddress,
   fail: (error: Error) => void,
-  opened: (socket: Socket) => void,
+  opened: () => void,
 ): void {
   const authority = `${url.hostname}:${portOf(url)}`;
   const headers: Record<string, string> = { host: authority };
@@ -88,7 +90,7 @@ function tunnel(
   request({ createConnection: () => socket, method: 'CONNECT', path: authority, headers })
     .on('connect', ({ statusCode = 0 }) => {
       if (statusCode >= 200 && statusCode < 300) {
-        opened(socket);
+        opened();
         return;
       }
       socket.destroy();
@@ -96,12 +98,6 @@ function tunnel(
     })
     .on('error', (cause) => fail(proxyFault('closed the connection', cause)))
     .end();
-}
-
-function upgrade(through: Socket, url: URL, host: string, dial: Dial, done: buildConnector.Callback): void {
-  const secure = dial({ ...addressOf(url, host), httpSocket: through }, done);
-  // The outer socket is the one that a cancel destroys.
-  through.once('close', () => secure.destroy());
 }
 
 export function refusedByProxy(status: number): GatewayError {

@@ -1,6 +1,6 @@
-// One connection that carries many requests at a time: a session of node:http2 on a socket that is open already. Its own file rather
-// than undici's: that one resets a stream as if nothing were wrong, which hangs the process when a body is still going out
-// (docs/decisions/2026-11-22-http2-to-providers.md). https://www.rfc-editor.org/rfc/rfc9113
+// One connection that carries many requests at a time: a session of node:http2 on a socket that is open already. Not undici's:
+// that one hangs the process when a request is cancelled whose body is still going out
+// (docs/decisions/2026-11-22-http2-to-providers.md). Knows streams; no pool. https://www.rfc-editor.org/rfc/rfc9113
 import { type ClientHttp2Stream, connect, constants, type OutgoingHttpHeaders } from 'node:http2';
 import type { Socket } from 'node:net';
 import type { Flow, Handler, Line, LineOptions, Message } from './transport.http1.ts';
@@ -10,10 +10,16 @@ const { NGHTTP2_CANCEL, NGHTTP2_NO_ERROR, NGHTTP2_REFUSED_STREAM } = constants;
 /** Streams to one connection. Servers allow 100 to 128 as a rule; what one allows less counts. */
 export const STREAMS = 100;
 
-/** Bytes under way on the whole connection. The default, 64 KiB, is less than 100 streams read in the time of a round trip. */
+/**
+ * After so many a connection takes no more requests: a server that sees a thousand ends it, with all that is on it.
+ * https://nvd.nist.gov/vuln/detail/CVE-2023-44487
+ */
+const RESETS = 200;
+
+/** Bytes under way on the whole connection. The default, 64 KiB, is less than 100 streams need in a round trip's time. */
 const WINDOW = 1024 * 1024;
 
-/** Megabytes. At the default, 10, node:http2 refuses answers while long requests wait to go out; whoever sent those bounds them. */
+/** Megabytes. At the default, 10, node:http2 refuses answers while long requests wait to go out; those are bounded elsewhere. */
 const MEMORY = 2000;
 
 /** Between two machines on the way, not for the end of it; node:http2 throws at most of them. RFC 9113, 8.2.2. */
@@ -28,6 +34,7 @@ export function createHttp2Line(socket: Socket, { origin, keepAlive, onRoom, onG
   const authority = new URL(origin).host;
   let most = 1; // until the server says
   let open = 0;
+  let resets = 0;
   let idle: NodeJS.Timeout | undefined;
   let closing = false;
   session.on('connect', () => {
@@ -43,6 +50,7 @@ export function createHttp2Line(socket: Socket, { origin, keepAlive, onRoom, onG
 
   /** A session that closes by itself, as after GOAWAY, leaves the socket to a peer who may never close it. */
   function end(): void {
+    clearTimeout(idle);
     session.destroy();
     socket.destroy();
   }
@@ -64,6 +72,7 @@ export function createHttp2Line(socket: Socket, { origin, keepAlive, onRoom, onG
         over = true;
         stream?.close(NGHTTP2_CANCEL);
         stream?.destroy();
+        if (stream && ++resets === RESETS) onGone();
         handler.onResponseError(flow, reason);
       },
       pause: () => void stream?.pause(),
@@ -74,9 +83,11 @@ export function createHttp2Line(socket: Socket, { origin, keepAlive, onRoom, onG
       if (over) return;
       over = true;
       const { rstCode, writableFinished } = stream!;
-      if (answered && !error && rstCode === NGHTTP2_NO_ERROR) handler.onResponseEnd();
+      // Of a session that is gone node:http2 drops what was read and not handed on yet: its end may be a cut.
+      const whole = !error && rstCode === NGHTTP2_NO_ERROR && !session.destroyed;
+      if (answered && whole) handler.onResponseEnd();
       else if (!answered && rstCode === NGHTTP2_REFUSED_STREAM) handler.onRefused();
-      else handler.onResponseError(flow, error ?? Object.assign(new Error('reset'), { code: `HTTP/2 ${rstCode}` }));
+      else handler.onResponseError(flow, error ?? closedBy(rstCode));
       // An answer may come before the whole request was read: nobody wants the rest.
       if (!writableFinished) stream!.close(NGHTTP2_CANCEL);
     }
@@ -100,7 +111,7 @@ export function createHttp2Line(socket: Socket, { origin, keepAlive, onRoom, onG
         if (!over) handler.onResponseData(flow, chunk);
       });
     });
-    // `end` also comes with a reset, whose code is known by then. One without an error looks like an end; decoders know better.
+    // `end` also comes with a reset, whose code is known by then. One without an error looks like an end: decoders know.
     stream.on('end', () => finish());
     stream.on('error', finish);
     stream.on('close', () => {
@@ -121,6 +132,11 @@ export function createHttp2Line(socket: Socket, { origin, keepAlive, onRoom, onG
       if (open === 0) end();
     },
   };
+}
+
+function closedBy(rstCode: number): Error {
+  const code = rstCode === NGHTTP2_NO_ERROR ? 'ECONNRESET' : `HTTP/2 error ${rstCode}`;
+  return Object.assign(new Error('The stream was closed.'), { code });
 }
 
 function headersOf({ method, path, headers, body }: Message, authority: string): OutgoingHttpHeaders {

@@ -47,6 +47,16 @@ interface Route {
   forwarder: ProxyAddress | undefined;
 }
 
+/** What a connection was like when a message went out on it. */
+interface Mark {
+  at: number;
+  /** Bytes. */
+  read: number;
+}
+
+/** Milliseconds without a byte, on a connection that all share, after which whoever gives up waiting takes it out of use. */
+const SILENCE = 1000;
+
 export function createTransport(options: TransportOptions = {}): Transport {
   const { connections = null, keepAlive = 30_000, proxy, http2 = true, env = process.env } = options;
   const connectTo = createConnector({ ca: options.ca, http2 });
@@ -79,7 +89,7 @@ export function createTransport(options: TransportOptions = {}): Transport {
       let flow: Flow | undefined;
       let body: Body | undefined;
       let connection: Connection | undefined;
-      let readBefore: number | undefined; // bytes of the connection when the message went out
+      let sent: Mark | undefined;
       let refused = false;
       let leave = () => {};
 
@@ -87,15 +97,14 @@ export function createTransport(options: TransportOptions = {}): Transport {
         leave();
         body?.abort();
         flow?.abort(signal.reason);
-        // Nothing came on a shared connection since: it may be dead, and the next request would wait as long in vain.
-        if (connection?.line.shared && readBefore === connection.socket.bytesRead) pool.retire(connection);
+        if (connection?.line.shared && seemsDead(connection, sent)) pool.retire(connection);
         reject(signal.reason);
       };
       signal.addEventListener('abort', onAbort, { once: true });
       const release = () => signal.removeEventListener('abort', onAbort);
       const fail = (error: Error) => {
         release();
-        const fault = signal.aborted ? signal.reason : faultOf(error, readBefore !== undefined, body !== undefined);
+        const fault = signal.aborted ? signal.reason : faultOf(error, sent !== undefined, body !== undefined);
         if (body) body.error(fault);
         else reject(fault);
       };
@@ -103,8 +112,8 @@ export function createTransport(options: TransportOptions = {}): Transport {
       const handler: Handler = {
         onRequestStart(started) {
           flow = started;
-          const first = readBefore === undefined;
-          readBefore = connection!.socket.bytesRead;
+          const first = sent === undefined;
+          sent = { at: performance.now(), read: connection!.socket.bytesRead };
           if (signal.aborted) started.abort(signal.reason);
           else if (first) onSent();
         },
@@ -166,6 +175,11 @@ export function createTransport(options: TransportOptions = {}): Transport {
     open,
     close: async () => void (await Promise.all([...routes.values()].map(({ pool }) => pool.close()))),
   };
+}
+
+/** Nothing came since: a middlebox may have forgotten it, and the next request would wait as long in vain. */
+function seemsDead({ socket }: Connection, sent: Mark | undefined): boolean {
+  return sent !== undefined && socket.bytesRead === sent.read && performance.now() - sent.at > SILENCE;
 }
 
 function flatten(headers: Record<string, string | string[] | undefined>): Record<string, string> {

@@ -462,3 +462,9 @@ test('neither an error nor a marker of another wire is handed on', () => {
   expect(read.frames).toHaveLength(2);
   expect(read.end).toEqual({ type: 'done', finishReason: 'stop' });
 });
+
+test('an end without a reason is an error, and no client is handed it', () => {
+  const { end, frames } = decode([sse(start, open(0, TEXT), say(0, 'a'), close(0), stop)]);
+  expect(end).toMatchObject({ type: 'error', error: { code: 'upstream_truncated' } });
+  expect(frames).toHaveLength(4);
+});

@@ -85,3 +85,9 @@ test.each([null, undefined, 'Out of steam', 42, [], {}, { message: null }, { cod
     expect(eventFault(odd)).toMatchObject({ code: 'upstream_unavailable', message: expect.stringMatching(/: .+/) });
   },
 );
+
+test('an item that was never stored is not a model that is not there', () => {
+  const body = (message: string) => JSON.stringify({ error: { message, type: 'invalid_request_error', code: null } });
+  expect(refusalFault(404, {}, body("Item with id 'rs_1' not found.")).code).toBe('invalid_request');
+  expect(refusalFault(404, {}, body("The model 'x' does not exist.")).code).toBe('model_not_found');
+});

@@ -2,15 +2,20 @@
 // leaving, pausing, resets, GOAWAY, a cut, a connection that is dead and does not say so.
 // https://www.rfc-editor.org/rfc/rfc9113
 import { constants, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
-import { describe, expect, test } from 'vitest';
+import type { Socket } from 'node:net';
+import { createServer as createTlsServer } from 'node:tls';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { UpstreamResponse } from '../../src/core/contracts.ts';
 import {
+  IDENTITY,
   leavable,
+  listen,
   readAll,
   type Sending,
   send,
   startHttp2,
   startHttps,
+  startProxy,
   startRelay,
   startSilence,
   transportOf,
@@ -63,6 +68,39 @@ async function openHeld(server: Awaited<ReturnType<typeof startHeld>>, transport
   return { transport, responses, read: responses.map(follow) };
 }
 
+// What node:http2 as a server cannot be brought to say, said frame by frame. https://www.rfc-editor.org/rfc/rfc9113#section-4.1
+const [DATA, HEADERS, RST_STREAM, SETTINGS] = [0, 1, 3, 4];
+const [END_STREAM, END_HEADERS] = [1, 4];
+const [STATUS_200, STATUS_400] = [0x88, 0x8c]; // https://www.rfc-editor.org/rfc/rfc7541#appendix-A
+
+interface Frame {
+  type: number;
+  stream: number;
+}
+
+function frameOf(type: number, flags: number, stream: number, payload: number[]): Buffer {
+  return Buffer.from([0, 0, payload.length, type, flags, 0, 0, 0, stream, ...payload]);
+}
+
+async function startFrames(answer: (frame: Frame, socket: Socket) => void): Promise<string> {
+  const { port } = await listen(
+    createTlsServer({ ...IDENTITY, ALPNProtocols: ['h2'] }, (socket) => {
+      let unread = Buffer.alloc(0);
+      let at = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'.length;
+      socket.on('error', () => {});
+      socket.write(frameOf(SETTINGS, 0, 0, []));
+      socket.on('data', (chunk: Buffer) => {
+        unread = Buffer.concat([unread, chunk]);
+        while (unread.length >= at + 9 && unread.length >= at + 9 + unread.readUIntBE(at, 3)) {
+          answer({ type: unread[at + 3]!, stream: unread.readUInt32BE(at + 5) }, socket);
+          at += 9 + unread.readUIntBE(at, 3);
+        }
+      });
+    }),
+  );
+  return `https://127.0.0.1:${port}/v1`;
+}
+
 describe('which HTTP', () => {
   test('streams share one connection where the server speaks HTTP/2', async () => {
     const { url, accepted } = await startHttp2((request, response) => {
@@ -77,6 +115,15 @@ describe('which HTTP', () => {
     expect(accepted()).toBe(1);
   });
 
+  test('they share one tunnel where a proxy stands in between', async () => {
+    const { url } = await startHttp2((_request, response) => void response.end('answered'));
+    const proxy = await startProxy();
+    const transport = transportOf({ proxy: proxy.url });
+    const texts = await Promise.all(Array.from({ length: 20 }, async () => readAll(await send(transport, url))));
+    expect(texts).toEqual(Array(20).fill('answered'));
+    expect(proxy.asked).toHaveLength(1);
+  });
+
   test('a request arrives whole, its body and headers as they were', async () => {
     const { url } = await startHttp2((request, response) => {
       let body = '';
@@ -86,15 +133,14 @@ describe('which HTTP', () => {
       request.on('end', () => response.end(JSON.stringify({ headers: request.headers, body })));
     });
     const body = JSON.stringify({ text: 'é😀'.repeat(100_000) });
-    const response = await send(transportOf(), url, {
-      body,
-      headers: { authorization: 'Bearer k', 'x-title': 'Mill' },
-    });
+    const headers = { authorization: 'Bearer k', 'X-Title': 'Mill', connection: 'keep-alive', host: 'provider.test' };
+    const response = await send(transportOf(), url, { body, headers });
     const seen = JSON.parse(await readAll(response));
     expect(seen.body).toBe(body);
     expect(seen.headers).toMatchObject({
       ':method': 'POST',
       ':path': '/v1',
+      ':authority': 'provider.test',
       authorization: 'Bearer k',
       'x-title': 'Mill',
       'content-type': 'application/json',
@@ -147,6 +193,12 @@ describe('which HTTP', () => {
     expect(accepted()).toBeLessThanOrEqual(3);
   });
 
+  test('nor does a request wait for one of them to end', async () => {
+    const server = await startHeld({ settings: { maxConcurrentStreams: 4 } });
+    await openHeld(server, transportOf(), 6);
+    expect(server.accepted()).toBe(2);
+  });
+
   test('an idle connection is closed after keepAlive, and all of them with the transport', async () => {
     const { url, sockets } = await startHttp2((_request, response) => void response.end());
     await readAll(await send(transportOf({ keepAlive: 30 }), url));
@@ -193,12 +245,15 @@ describe('a client that leaves', () => {
     });
     const transport = transportOf();
     for (let n = 0; n < 3; n++) {
-      const client = leavable(transport, url, { body: 'x'.repeat(200_000), onSent: () => soon(client.leave) });
-      expect(await client.ended).toBe(client.reason);
+      const controller = new AbortController();
+      const reason = new Error('left');
+      const onSent = () => soon(() => controller.abort(reason));
+      const sending = send(transport, url, { body: 'x'.repeat(200_000), signal: controller.signal, onSent });
+      await expect(sending).rejects.toBe(reason);
     }
     expect(await readAll(await send(transport, url))).toBe('answered');
     await until(() => open === 0);
-    expect(accepted()).toBeLessThanOrEqual(4);
+    expect(accepted()).toBe(1);
     await transport.close();
   });
 
@@ -215,6 +270,20 @@ describe('a client that leaves', () => {
     ]);
   });
 
+  test('as one of very many is not what ends the others: servers end a connection that resets too much', async () => {
+    const server = await startHeld();
+    const { transport, read } = await openHeld(server, transportOf(), 1);
+    server.server.on('stream', (stream: ServerHttp2Stream) => stream.respond({ ':status': 200 }));
+    for (let n = 0; n < 30; n++) {
+      const responses = await Promise.all(Array.from({ length: 50 }, () => send(transport, server.url)));
+      for (const response of responses) response.abort();
+    }
+    expect(read[0]!.failed).toBeUndefined();
+    server.held[0]!.stream.end('z');
+    await until(() => read[0]!.ended);
+    expect(server.accepted()).toBeLessThan(20);
+  });
+
   test('while its body is still going out stops it', async () => {
     const server = await startHeld();
     const { transport, read } = await openHeld(server, transportOf(), 1);
@@ -227,6 +296,21 @@ describe('a client that leaves', () => {
     await until(() => stream.closed);
     server.held[0]!.stream.end('z');
     await until(() => read[0]!.ended);
+  });
+
+  test('together with the transport, before the connection has said hello', async () => {
+    const { url, sockets } = await startHttp2((_request, response) => void response.end());
+    const transport = transportOf();
+    let closing: Promise<void> | undefined;
+    const client = leavable(transport, url, {
+      onSent() {
+        client.leave();
+        closing = transport.close();
+      },
+    });
+    expect(await client.ended).toBe(client.reason);
+    await closing;
+    await until(() => sockets.size === 0);
   });
 
   test('while the connection is opened leaves it to those who wait for it too, and the last one closes it', async () => {
@@ -311,6 +395,18 @@ describe('a server that goes', () => {
     await openAgain(server, transport);
   });
 
+  test('resets a stream as if it had been cancelled: it is truncated', async () => {
+    const url = await startFrames(({ type, stream }, socket) => {
+      if (type !== HEADERS) return;
+      socket.write(frameOf(HEADERS, END_HEADERS, stream, [STATUS_200]));
+      socket.write(frameOf(DATA, 0, stream, [0x61]));
+      socket.write(frameOf(RST_STREAM, 0, stream, [0, 0, 0, constants.NGHTTP2_CANCEL]));
+    });
+    const read = follow(await send(transportOf(), url));
+    await until(() => read.failed ?? read.ended);
+    expect(read).toMatchObject({ text: 'a', failed: { code: 'upstream_truncated' } });
+  });
+
   test.each([
     ['a reset', ({ held }: Held) => held[0]!.stream.destroy(new Error('broken'))],
     ['an end', ({ held }: Held) => held[0]!.stream.close(constants.NGHTTP2_NO_ERROR)],
@@ -375,6 +471,9 @@ describe('a server that goes', () => {
     const second = leavable(transport, relay.url, { onSent: () => sent++ });
     await until(() => sent === 2);
     expect(relay.accepted()).toBe(1);
+    vi.useFakeTimers({ toFake: ['performance'] });
+    onTestFinished(() => void vi.useRealTimers());
+    vi.advanceTimersByTime(60_000);
     first.leave();
     expect(await first.ended).toBe(first.reason);
     await openAgain(through, transport);
@@ -384,20 +483,45 @@ describe('a server that goes', () => {
     expect(await second.ended).toBe(second.reason);
   });
 
-  test('that answers before it was told everything is not told the rest', async () => {
+  test('is not suspected for one who leaves early, nor while others are served', async () => {
     const server = await startHeld();
-    const transport = transportOf();
-    const sending = send(transport, server.url, { body: 'x'.repeat(20_000_000) });
-    await until(() => server.held.length === 1);
-    const { stream } = server.held[0]!;
-    stream.respond({ ':status': 413 });
-    stream.end('too much');
-    const response = await sending;
-    expect([response.status, await readAll(response)]).toEqual([413, 'too much']);
-    stream.resume();
-    await until(() => stream.closed);
+    const { transport, read } = await openHeld(server, transportOf(), 1);
+    const early = leavable(transport, server.url);
+    await until(() => server.held.length === 2);
+    early.leave();
+    const late = leavable(transport, server.url);
+    await until(() => server.held.length === 3);
+    server.held[0]!.stream.write('b');
+    await until(() => read[0]!.text === 'ab');
+    vi.useFakeTimers({ toFake: ['performance'] });
+    onTestFinished(() => void vi.useRealTimers());
+    vi.advanceTimersByTime(60_000);
+    late.leave();
+    await Promise.all([early.ended, late.ended]);
     await openAgain(server, transport);
     expect(server.accepted()).toBe(1);
+  });
+
+  test('that answers before it was told everything is not told the rest', async () => {
+    const seen: Frame[] = [];
+    const url = await startFrames((frame, socket) => {
+      seen.push(frame);
+      if (frame.type === HEADERS) socket.write(frameOf(HEADERS, END_HEADERS | END_STREAM, frame.stream, [STATUS_400]));
+    });
+    const response = await send(transportOf(), url, { body: 'x'.repeat(20_000_000) });
+    expect([response.status, await readAll(response)]).toEqual([400, '']);
+    await until(() => seen.some(({ type, stream }) => type === RST_STREAM && stream === 1));
+  });
+
+  test('may answer one while another still tells a long story', async () => {
+    const server = await startHeld();
+    const transport = transportOf();
+    const long = leavable(transport, server.url, { body: 'x'.repeat(20_000_000) });
+    await until(() => server.held.length === 1);
+    await openAgain(server, transport);
+    expect(server.accepted()).toBe(1);
+    long.leave();
+    await long.ended;
   });
 });
 
@@ -430,21 +554,20 @@ test('2,000 clients that leave at random moments leave nothing behind', async ()
     seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;
     return seed / 2 ** 32;
   };
-  let whole = 0;
   await Promise.all(
-    Array.from({ length: 2000 }, async () => {
+    Array.from({ length: 2000 }, async (_, n) => {
       await new Promise((resolve) => setTimeout(resolve, random() * 500));
       const client = leavable(transport, url, { body: 'x'.repeat(random() * 2000) });
-      setTimeout(client.leave, random() * 60);
+      if (n % 2) setTimeout(client.leave, random() * 30);
       const ended = await client.ended;
       if (ended instanceof Error) expect(ended).toBe(client.reason);
-      else if ((await Promise.race([readAll(ended), client.left])) === 'az') whole++;
+      else expect(['az', client.reason]).toContain(await Promise.race([readAll(ended), client.left]));
+      if (n % 2 === 0) expect(ended).not.toBeInstanceOf(Error);
     }),
   );
-  expect(whole).toBeGreaterThan(10);
   await until(() => open === 0);
-  expect(sockets.size).toBeLessThanOrEqual(4);
   expect(await readAll(await send(transport, url))).toBe('az');
   await transport.close();
-  await until(() => sockets.size === 0);
+  // node:http2 as a server may not look at a socket whose peer is gone; without a peer it is closed from this side.
+  await until(() => [...sockets].every(({ remotePort }) => remotePort === undefined));
 });

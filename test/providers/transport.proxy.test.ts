@@ -252,6 +252,18 @@ describe('a client that leaves', () => {
     await until(() => proxy.sockets.size === 0);
   });
 
+  test('is no concern of another whose tunnel is being dug', async () => {
+    const proxy = await startProxy({ silent: true });
+    const transport = transportOf({ proxy: proxy.url, http2: false });
+    const [first, second] = [0, 1].map(() => leavable(transport, 'https://api.test/v1'));
+    await until(() => proxy.asked.length === 2);
+    second!.leave();
+    await until(() => proxy.sockets.size === 1);
+    first!.leave();
+    expect(await first!.ended).toBe(first!.reason);
+    await until(() => proxy.sockets.size === 0);
+  });
+
   test('while it shakes hands with an https proxy', async () => {
     const silence = await startSilence();
     const { ended, reason, leave } = leavable(transportOf({ proxy: `https://${silence.address}` }), 'https://api.test');

@@ -44,7 +44,7 @@ lHGNIy0cAzfbM3R7gZtLNyNkYsbrJhwbR3w/8/dE29swrDIYH3irk14Y
 };
 
 /** Waits for what happens elsewhere, so it looks often and gives up late. */
-export const until = (look: () => unknown) => vi.waitUntil(look, { timeout: 10_000, interval: 2 });
+export const until = (look: () => unknown, timeout = 10_000) => vi.waitUntil(look, { timeout, interval: 2 });
 
 export interface Listening {
   port: number;
@@ -72,7 +72,7 @@ export async function listen(server: Server): Promise<Listening> {
 }
 
 export async function startHttp(answer: RequestListener) {
-  const listening = await listen(createHttpServer(answer));
+  const listening = await listen(createHttpServer({ keepAliveTimeout: 60_000 }, answer));
   return { ...listening, url: `http://127.0.0.1:${listening.port}/v1` };
 }
 

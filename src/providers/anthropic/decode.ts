@@ -80,10 +80,15 @@ export function createAnthropicDecoder({ emit, raw }: DecoderOptions): Decoder {
       fail(anthropicStreamFault(parsed));
       return;
     }
+    const isEnd = parsed.type === 'message_stop';
+    if (isEnd && !finish) {
+      truncated('without saying why'); // and nobody is handed an end that is none
+      return;
+    }
     read(parsed, data);
     // Outside its strings JSON may have line breaks, and inside it cannot: a frame is handed on as one line.
     raw?.(data.includes('\n') ? data.replaceAll('\n', ' ') : data);
-    if (parsed.type === 'message_stop') complete(); // last, because nothing follows a terminal event
+    if (isEnd) complete(); // last, because nothing follows a terminal event
   }
 
   function read({ type, index, message, content_block, delta, usage }: Frame, data: string): void {

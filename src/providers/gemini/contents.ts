@@ -179,12 +179,12 @@ function mediaPart({ source, detail }: Media, reader: Reader): WirePart {
 const UNSIGNED = 'skip_thought_signature_validator';
 
 /** Checked by the API since the last thing that the user said: the first call of each content. Without one it answers 400. */
-function signCurrentTurn(contents: Content[]): void {
+export function signCurrentTurn(contents: Content[]): void {
   const from = contents.findLastIndex(
-    ({ role, parts }) => role === 'user' && !parts!.some((part) => part.functionResponse),
+    ({ role, parts }) => role === 'user' && !parts?.some((part) => part.functionResponse),
   );
   for (const { parts } of contents.slice(from + 1)) {
-    const first = parts!.find((part) => part.functionCall);
+    const first = parts?.find((part) => part.functionCall);
     if (first) first.thoughtSignature ??= UNSIGNED;
   }
 }

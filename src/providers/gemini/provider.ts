@@ -3,6 +3,7 @@
 // https://ai.google.dev/api https://docs.cloud.google.com/vertex-ai/generative-ai/docs/model-reference/inference
 import type { Provider } from '../../core/contracts.ts';
 import type { Transport } from '../transport.ts';
+import { adoptRequest } from './adopt.ts';
 import { createGeminiDecoder } from './decode.ts';
 import { statusFault } from './fault.ts';
 import { type GeminiRequestConfig, geminiRequest } from './request.ts';
@@ -30,6 +31,7 @@ export function createGeminiProvider(config: GeminiProviderConfig, transport: Tr
     wire: 'gemini',
     passthrough: config.passthrough ?? true,
     request: (chat, model, vendor) => geminiRequest(config, chat, model, vendor),
+    adopt: (verbatim, model) => adoptRequest(config, verbatim, model),
     send(body, context) {
       const { model, ...rest } = body as { model: string };
       const url = `${base}/${model}:streamGenerateContent?${query}`;

@@ -47,14 +47,14 @@ export function geminiRequest(
 }
 
 /** The same API with small differences: what it refuses, and how models are addressed. Behind a proxy its path gives it away. */
-function isVertex(baseUrl: string): boolean {
+export function isVertex(baseUrl: string): boolean {
   return /[/.-]aiplatform\.([\w.]+\.)?googleapis\.com|\/projects\/[^/]+\/locations\//.test(baseUrl);
 }
 
 /** What a path may begin with that names a model by itself. */
 const PATH = /^(models|tunedModels|publishers|projects|endpoints)\//;
 
-function pathOf(model: string, vertex: boolean, reader: Reader): string {
+export function pathOf(model: string, vertex: boolean, reader: Pick<Reader, 'refuse'>): string {
   const segments = model.split('/');
   if (segments.some((segment) => segment === '' || segment === '.' || segment === '..')) {
     return reader.refuse('model', 'this is no name of a model');

@@ -160,11 +160,10 @@ export function createOpenAiResponsesDecoder({ emit, raw }: DecoderOptions): Dec
       case 'response.failed':
       case 'response.cancelled':
       case 'response.done':
-        finish(response ?? {}, type.slice('response.'.length), data);
+        finish(frame, type, data);
         return;
     }
-    // Outside its strings JSON may have line breaks, and inside it cannot: a frame is handed on as one line.
-    raw?.(data.includes('\n') ? data.replaceAll('\n', ' ') : data);
+    raw?.(lineOf(frame, type, data));
   }
 
   function learn(shape: Shape | undefined, frame: Frame, data: string): Shape {
@@ -189,9 +188,10 @@ export function createOpenAiResponsesDecoder({ emit, raw }: DecoderOptions): Dec
   }
 
   /** The response says how it ended; where it says nothing of use, the event's name does. */
-  function finish(response: WireResponse, named: string, data: string): void {
+  function finish(frame: Frame, type: string, data: string): void {
+    const response = frame.response ?? {};
     const ending = (status: unknown) => /^(completed|incomplete|failed|cancelled)$/.exec(textOf(status))?.[0];
-    const status = ending(response.status) ?? ending(named);
+    const status = ending(response.status) ?? ending(type.slice('response.'.length));
     if (reported !== undefined || response.error || status === 'failed') {
       fail(eventFault(said(response.error) ? response.error : (reported ?? response.error)));
       return;
@@ -209,7 +209,7 @@ export function createOpenAiResponsesDecoder({ emit, raw }: DecoderOptions): Dec
       fail(cut('inside a tool call'));
       return;
     }
-    raw?.(data.replaceAll('\n', ' ')); // before the terminal: after it nobody listens
+    raw?.(lineOf(frame, type, data)); // before the terminal: after it nobody listens
     terminal({ type: 'done', finishReason: reasonOf(response, status) });
   }
 
@@ -266,6 +266,15 @@ export function createOpenAiResponsesDecoder({ emit, raw }: DecoderOptions): Dec
       fail(reported === undefined ? closing : eventFault(reported));
     },
   };
+}
+
+/**
+ * A frame as it is handed on: one line, for JSON may have line breaks outside its strings and none inside. Some gateways name an
+ * event beside its data only, where no client looks.
+ */
+function lineOf(frame: Frame, type: string, data: string): string {
+  if (!frame.type) return JSON.stringify({ ...frame, type });
+  return data.includes('\n') ? data.replaceAll('\n', ' ') : data;
 }
 
 /** Whether an error has words. */

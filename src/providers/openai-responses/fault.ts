@@ -19,7 +19,10 @@ const STATUS: [code: RegExp, status: number][] = [
 /** A refusal before the stream. */
 export function refusalFault(status: number, headers: Record<string, string>, body: string): GatewayError {
   const error = errorIn(body);
-  return POLICY.test(String(error?.code)) ? eventFault(error) : statusFault(status, headers, body);
+  if (POLICY.test(String(error?.code))) return eventFault(error);
+  // What is not there is not always the model: an item or a response that was never stored also is a 404.
+  const isItem = status === 404 && /^(Item|Previous response|Conversation|Prompt|File)\b/i.test(String(error?.message));
+  return statusFault(isItem ? 400 : status, headers, body);
 }
 
 /** An error inside a 200 stream: that of a response that failed, of an error event, or that event itself. */
@@ -35,7 +38,7 @@ function statusOf(name: string): number | undefined {
   return STATUS.find(([pattern]) => pattern.test(name))?.[1];
 }
 
-function errorIn(body: string): { code?: unknown } | undefined {
+function errorIn(body: string): { code?: unknown; message?: unknown } | undefined {
   try {
     return JSON.parse(body).error;
   } catch {

@@ -6,7 +6,7 @@ import { createOpenAiClient, type OpenAiAccount } from '../openai/client.ts';
 import type { Transport } from '../transport.ts';
 import { createOpenAiResponsesDecoder } from './decode.ts';
 import { refusalFault } from './fault.ts';
-import { type OpenAiResponsesRequestConfig, openaiResponsesRequest } from './request.ts';
+import { adoptedRequest, type OpenAiResponsesRequestConfig, openaiResponsesRequest } from './request.ts';
 
 export interface OpenAiResponsesProviderConfig extends OpenAiAccount, OpenAiResponsesRequestConfig {
   name: string;
@@ -21,6 +21,7 @@ export function createOpenAiResponsesProvider(config: OpenAiResponsesProviderCon
     wire: 'openai-responses',
     passthrough: config.passthrough ?? true,
     request: (chat, model, vendor) => openaiResponsesRequest(config, chat, model, vendor),
+    adopt: (verbatim, model) => adoptedRequest(config, verbatim.body, model),
     send: (body, context) =>
       send(
         (client, options) => client.responses.create(body as OpenAI.Responses.ResponseCreateParamsStreaming, options),

@@ -67,6 +67,19 @@ export function openaiResponsesRequest(
   return reader.finish(body, vendor);
 }
 
+/** A request that came in this wire's own words. Usage comes with the last event, unasked. */
+export function adoptedRequest({ drop = [] }: OpenAiResponsesRequestConfig, given: Fields, model: string): Translation {
+  const body: Fields = { ...given, model, stream: true };
+  const dropped = drop.filter((field) => body[field] != null);
+  for (const field of dropped) delete body[field];
+  const { summary, ...reasoning } = (body.reasoning ?? {}) as Fields;
+  if (drop.includes('reasoning.summary') && summary != null) {
+    body.reasoning = reasoning;
+    dropped.push('reasoning.summary');
+  }
+  return { body, dropped };
+}
+
 /** A summary is all that is shown of the reasoning, and only if asked for. */
 function reasoningOf(reader: Reader, traits: ModelTraits): { effort?: string; summary?: string } | undefined {
   const wish = reasoningWish(reader);

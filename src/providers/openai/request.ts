@@ -1,7 +1,7 @@
 // The Chat Completions request: a chat request as it came, less what this vendor refuses and what other wires made for themselves.
 // Fields that Millrace does not know go along, for a vendor who does. Knows this wire; no HTTP.
 // https://platform.openai.com/docs/api-reference/chat/create
-import type { ChatRequest, Message } from '../../core/chat.ts';
+import { type ChatRequest, chatFields, type Message, TRANSLATED } from '../../core/chat.ts';
 import type { Translation } from '../../core/contracts.ts';
 import { effortOf, reasoningWish } from '../reasoning.ts';
 import { overlay, readRequest } from '../translate.ts';
@@ -29,7 +29,11 @@ export function openAiRequest(
 ): Translation {
   const { keep = [], drop = [] } = config;
   const dropped = new Set(drop.filter((field) => chat[field] != null));
-  const { stream_options, reasoning: _, ...rest } = chat as ChatRequest & { stream_options?: object };
+  const {
+    stream_options,
+    reasoning: _,
+    ...rest
+  } = ownFields(chat, dropped) as ChatRequest & { stream_options?: object };
   const body: Record<string, unknown> = { ...rest, model, stream: true };
   if (config.streamUsage !== false) body.stream_options = { ...stream_options, include_usage: true };
   if (config.maxTokensField) {
@@ -47,6 +51,22 @@ export function openAiRequest(
   for (const field of drop) delete body[field];
   const { model: _model, stream: _stream, ...own } = vendor;
   return { body: overlay(body, own), dropped: [...dropped] };
+}
+
+/** Beyond what Millrace reads: fields of this wire that another protocol's door may also have been given. */
+const ALSO = [
+  ...['audio', 'logit_bias', 'metadata', 'modalities', 'prediction', 'prompt_cache_key', 'safety_identifier'],
+  ...['service_tier', 'store', 'verbosity', 'web_search_options'],
+];
+const KNOWN = [...Object.keys(chatFields), ...ALSO];
+
+/** What came through the door of another protocol may hold fields of that protocol, which a vendor of this one would refuse. */
+function ownFields(chat: ChatRequest, dropped: Dropped): ChatRequest {
+  if (!(TRANSLATED in chat)) return chat;
+  const reader = readRequest(chat, 'openai');
+  for (const field of KNOWN) reader.take(field);
+  for (const field of reader.finish({}).dropped) dropped.add(field);
+  return Object.fromEntries(Object.entries(chat).filter(([field]) => KNOWN.includes(field))) as ChatRequest;
 }
 
 function effortField(chat: ChatRequest): { reasoning_effort?: string } {

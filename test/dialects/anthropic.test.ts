@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import type { StreamMeta } from '../../src/core/contracts.ts';
 import { GatewayError } from '../../src/core/errors.ts';
 import type { Ending, FinishReason, ReasoningDetail, StreamEvent } from '../../src/core/events.ts';
-import { anthropic } from '../../src/dialects/anthropic.ts';
+import { anthropic } from '../../src/dialects/anthropic/door.ts';
 
 const meta: StreamMeta = { streamId: 'str_1', model: 'fast', provider: 'p', created: 1, dropped: [] };
 const call = { rest: '', query: {}, headers: {} };

@@ -3,7 +3,7 @@
 import { describe, expect, test } from 'vitest';
 import { GatewayError } from '../../src/core/errors.ts';
 import { native } from '../../src/dialects/native.ts';
-import { openai } from '../../src/dialects/openai.ts';
+import { openai } from '../../src/dialects/openai/door.ts';
 
 /** Neither door looks at more than the body. */
 const NO_CALL = { rest: '', query: {}, headers: {} };

@@ -9,7 +9,7 @@ import {
   type ReasoningDetail,
   type StreamEvent,
 } from '../../src/core/events.ts';
-import { gemini } from '../../src/dialects/gemini.ts';
+import { gemini } from '../../src/dialects/gemini/door.ts';
 import { createGeminiDecoder } from '../../src/providers/gemini/decode.ts';
 import { decoding } from '../support/decode.ts';
 import { recordingsOf } from '../support/recordings.ts';

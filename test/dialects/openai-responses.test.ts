@@ -5,7 +5,7 @@ import { ResponseStream } from 'openai/lib/responses/ResponseStream';
 import { describe, expect, test } from 'vitest';
 import { GatewayError } from '../../src/core/errors.ts';
 import { type Ending, type FinishReason, NO_USAGE, type StreamEvent, type Usage } from '../../src/core/events.ts';
-import { openaiResponses as door } from '../../src/dialects/openai-responses.ts';
+import { openaiResponses as door } from '../../src/dialects/openai-responses/door.ts';
 import { anthropicRequest } from '../../src/providers/anthropic/request.ts';
 import { createOpenAiResponsesDecoder } from '../../src/providers/openai-responses/decode.ts';
 import { decoding, fold } from '../support/decode.ts';

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { GatewayError } from '../../src/core/errors.ts';
 import { type Ending, type FinishReason, NO_USAGE, type StreamEvent, type Usage } from '../../src/core/events.ts';
-import { openai } from '../../src/dialects/openai.ts';
+import { openai } from '../../src/dialects/openai/door.ts';
 import { createOpenAiDecoder } from '../../src/providers/openai/decode.ts';
 
 const meta = { streamId: 'str_1', model: 'fast', provider: 'anthropic', created: 1_700_000_000, dropped: [] };

@@ -19,7 +19,7 @@ import {
   type Summary,
   toolCall,
 } from '../../src/core/events.ts';
-import { ui } from '../../src/dialects/ui.ts';
+import { ui } from '../../src/dialects/ui/door.ts';
 
 const meta = { streamId: 'str_1', model: 'fast', provider: 'up', created: 1_700_000_000, dropped: [] };
 const summary: Summary = {

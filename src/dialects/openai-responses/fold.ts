@@ -1,7 +1,7 @@
 // Events of a provider of the same wire, on their way through: each one's name, and what is needed of them to answer whole, or to end
 // a stream that the provider did not end. Knows the wire's events; reads few of them. On the hot path.
 // https://platform.openai.com/docs/api-reference/responses-streaming
-import type { Fields } from './openai-responses.response.ts';
+import type { Fields } from './response.ts';
 
 export interface Fold {
   /** The event's name, which a frame's data repeats, and the data as it goes on. */

@@ -1,7 +1,7 @@
 // Reasoning of whatever provider, in the one place that this API has for what only its maker can read: `encrypted_content`. Whole, with
 // its format and ids, since a signature holds only for what it was made with. Knows that place; no events, no request. On the hot path.
 // https://platform.openai.com/docs/guides/reasoning#encrypted-reasoning-items
-import type { ReasoningDetail } from '../core/events.ts';
+import type { ReasoningDetail } from '../../core/events.ts';
 
 /** What the API's own makes looks otherwise, and the API's own is never sent this. */
 const PREFIX = 'millrace:';

@@ -1,9 +1,9 @@
 // Events as the Messages stream says them: a message that is started, blocks one after the other with rising numbers, why it stopped,
 // that it is over. Events may be interleaved, blocks never are. Knows the frames as objects; no SSE. On the hot path.
 // https://platform.claude.com/docs/en/build-with-claude/streaming#event-types
-import type { StreamMeta } from '../core/contracts.ts';
-import type { Ending, FinishReason, ReasoningDetail, StreamEvent, Usage } from '../core/events.ts';
-import { OWN_FORMAT, pack } from './anthropic.thoughts.ts';
+import type { StreamMeta } from '../../core/contracts.ts';
+import type { Ending, FinishReason, ReasoningDetail, StreamEvent, Usage } from '../../core/events.ts';
+import { OWN_FORMAT, pack } from './thoughts.ts';
 
 export type Frame = { type: string } & Record<string, unknown>;
 type Done = Ending & { type: 'done' };

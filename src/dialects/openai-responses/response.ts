@@ -1,10 +1,10 @@
 // The response object that the events of a stream carry and a whole answer is: what it repeats of the request, how it ended, what it
 // used. Knows that object; no item, no events. On the hot path.
 // https://platform.openai.com/docs/api-reference/responses/object
-import type { StreamMeta } from '../core/contracts.ts';
-import type { ErrorCode, GatewayError } from '../core/errors.ts';
-import type { Ending, FinishReason, Usage } from '../core/events.ts';
-import { openai } from './openai.ts';
+import type { StreamMeta } from '../../core/contracts.ts';
+import type { ErrorCode, GatewayError } from '../../core/errors.ts';
+import type { Ending, FinishReason, Usage } from '../../core/events.ts';
+import { openai } from '../openai/door.ts';
 
 export type Fields = Record<string, unknown>;
 

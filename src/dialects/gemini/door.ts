@@ -2,12 +2,12 @@
 // Over the same wire the provider's chunks are handed on untouched. Knows the framing, the path and the errors; what stands in a request
 // or a chunk is in the files beside it. On the hot path.
 // https://ai.google.dev/api/generate-content
-import type { Call, Collector, Dialect, Encoder, StreamMeta } from '../core/contracts.ts';
-import { type ErrorCode, GatewayError } from '../core/errors.ts';
-import type { StreamEvent } from '../core/events.ts';
-import { type Chunks, createChunks, wireUsage } from './gemini.chunks.ts';
-import { foldChunks } from './gemini.fold.ts';
-import { understood } from './gemini.request.ts';
+import type { Call, Collector, Dialect, Encoder, StreamMeta } from '../../core/contracts.ts';
+import { type ErrorCode, GatewayError } from '../../core/errors.ts';
+import type { StreamEvent } from '../../core/events.ts';
+import { type Chunks, createChunks, wireUsage } from './chunks.ts';
+import { foldChunks } from './fold.ts';
+import { understood } from './request.ts';
 
 interface Options extends Record<string, unknown> {
   /** Without `alt=sse` a stream is one JSON array. */

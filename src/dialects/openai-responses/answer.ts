@@ -2,18 +2,10 @@
 // One message or one piece of reasoning is open at a time; calls stay open beside it until they are complete, as each delta says which
 // item it belongs to. Knows the wire's items and events; no SSE, no request. On the hot path.
 // https://platform.openai.com/docs/api-reference/responses-streaming
-import type { StreamMeta } from '../core/contracts.ts';
-import type { Ending, ReasoningDetail, StreamEvent, ToolCall } from '../core/events.ts';
-import { seal } from './openai-responses.reasoning.ts';
-import {
-  concluded,
-  describe,
-  type Fields,
-  type Frame,
-  isCut,
-  type Options,
-  terminalFrames,
-} from './openai-responses.response.ts';
+import type { StreamMeta } from '../../core/contracts.ts';
+import type { Ending, ReasoningDetail, StreamEvent, ToolCall } from '../../core/events.ts';
+import { seal } from './reasoning.ts';
+import { concluded, describe, type Fields, type Frame, isCut, type Options, terminalFrames } from './response.ts';
 
 export interface Answer {
   event(event: StreamEvent): string;

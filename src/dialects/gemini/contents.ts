@@ -2,10 +2,10 @@
 // where neither has an id. Knows contents; no other field of the request.
 // https://ai.google.dev/api/caching#Content https://ai.google.dev/gemini-api/docs/function-calling
 import { z } from 'zod';
-import type { ContentPart, Message } from '../core/chat.ts';
-import { GatewayError } from '../core/errors.ts';
-import type { ReasoningDetail } from '../core/events.ts';
-import { detailsOf } from './gemini.signature.ts';
+import type { ContentPart, Message } from '../../core/chat.ts';
+import { GatewayError } from '../../core/errors.ts';
+import type { ReasoningDetail } from '../../core/events.ts';
+import { detailsOf } from './signature.ts';
 
 const blob = z.looseObject({ mimeType: z.string(), data: z.string(), displayName: z.string().nullish() });
 const fileData = z.looseObject({

@@ -1,6 +1,6 @@
 // The older of this API's two ways to write a schema, a part of OpenAPI's, as JSON Schema. Knows the keywords; nothing of a request.
 // https://ai.google.dev/api/caching#Schema
-import { isFields } from './gemini.names.ts';
+import { isFields } from './names.ts';
 
 type Schema = Record<string, unknown>;
 

@@ -1,13 +1,13 @@
 // The generateContent request as a chat request: what is configured, which functions there are, and the form of the answer. Knows the
-// body's fields; contents are read in gemini.contents.ts. What only this wire has stays under its own name, so that others say they left it out.
+// body's fields; contents are read in contents.ts. What only this wire has stays under its own name, so that others say they left it out.
 // https://ai.google.dev/api/generate-content#request-body
 import { z } from 'zod';
-import { type ChatRequest, chatFields, type Tool } from '../core/chat.ts';
-import { checked } from './checked.ts';
-import { content, messagesOf, refuse } from './gemini.contents.ts';
-import { inCamelCase } from './gemini.names.ts';
-import { jsonSchemaOf } from './gemini.schema.ts';
-import { isForeign } from './gemini.signature.ts';
+import { type ChatRequest, chatFields, type Tool } from '../../core/chat.ts';
+import { checked } from '../checked.ts';
+import { content, messagesOf, refuse } from './contents.ts';
+import { inCamelCase } from './names.ts';
+import { jsonSchemaOf } from './schema.ts';
+import { isForeign } from './signature.ts';
 
 const schema = z.record(z.string(), z.unknown());
 const declaration = z.looseObject({

@@ -2,13 +2,13 @@
 // untouched, with one exception that the protocol itself demands: usage appears only for a client that asked for it.
 // https://platform.openai.com/docs/api-reference/chat
 import { z } from 'zod';
-import { type ChatRequest, chatRequest, onDisconnect } from '../core/chat.ts';
-import type { Collector, Dialect, Encoder, StreamMeta } from '../core/contracts.ts';
-import type { ErrorCode, GatewayError } from '../core/errors.ts';
-import type { Ending, FinishReason, StreamEvent, Usage } from '../core/events.ts';
-import { sseFrame } from '../core/sse.ts';
-import { checked } from './checked.ts';
-import { foldChunks } from './openai.fold.ts';
+import { type ChatRequest, chatRequest, onDisconnect } from '../../core/chat.ts';
+import type { Collector, Dialect, Encoder, StreamMeta } from '../../core/contracts.ts';
+import type { ErrorCode, GatewayError } from '../../core/errors.ts';
+import type { Ending, FinishReason, StreamEvent, Usage } from '../../core/events.ts';
+import { sseFrame } from '../../core/sse.ts';
+import { checked } from '../checked.ts';
+import { foldChunks } from './fold.ts';
 
 const request = chatRequest.extend({
   stream_options: z.looseObject({ include_usage: z.boolean().nullish() }).nullish(),

@@ -1,14 +1,14 @@
 // A Responses request, checked and understood: each field as the chat request says it. What only a provider of this same wire can do
 // (its stored conversations, its own tools) stays in the request under its name, for other wires to refuse. Knows the request's fields;
-// its input is in openai-responses.input.ts.
+// its input is in input.ts.
 // https://platform.openai.com/docs/api-reference/responses/create
 import { z } from 'zod';
-import { type ChatRequest, chatFields, type Message, onDisconnect, type Tool } from '../core/chat.ts';
-import type { ParsedRequest } from '../core/contracts.ts';
-import { GatewayError } from '../core/errors.ts';
-import { checked } from './checked.ts';
-import { inputField, messagesOf, ownItems } from './openai-responses.input.ts';
-import type { Fields, Options } from './openai-responses.response.ts';
+import { type ChatRequest, chatFields, type Message, onDisconnect, type Tool } from '../../core/chat.ts';
+import type { ParsedRequest } from '../../core/contracts.ts';
+import { GatewayError } from '../../core/errors.ts';
+import { checked } from '../checked.ts';
+import { inputField, messagesOf, ownItems } from './input.ts';
+import type { Fields, Options } from './response.ts';
 
 /** Names that clients carry over from the older API. To take them for nothing would change the answer without a word. */
 const instead = (field: string) => z.null({ error: `this API has no such field; expected ${field}` }).optional();

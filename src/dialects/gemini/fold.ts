@@ -1,7 +1,7 @@
 // Chunks folded into the one response that generateContent answers: texts joined, calls and signatures where they stood, and fields
 // that only this API knows. Knows the chunk shape; no events, no HTTP.
 // https://ai.google.dev/api/generate-content#v1beta.GenerateContentResponse
-import { isFields } from './gemini.names.ts';
+import { isFields } from './names.ts';
 
 type Fields = Record<string, unknown>;
 

@@ -1,7 +1,7 @@
 // Thought signatures: the one place of this API where a client keeps what it cannot read and gives it back. What providers of other
 // wires want back travels there too, behind a mark of our own. Knows signatures and reasoning details; no parts, no request.
 // https://ai.google.dev/gemini-api/docs/thought-signatures
-import type { ReasoningDetail } from '../core/events.ts';
+import type { ReasoningDetail } from '../../core/events.ts';
 
 /** Whose signatures go as they are. */
 export const OWN_FORMAT = 'google-gemini-v1';

@@ -2,10 +2,10 @@
 // its calls with their results beside them. Knows both shapes; no stream, no HTTP.
 // https://ai-sdk.dev/docs/reference/ai-sdk-core/ui-message
 import { z } from 'zod';
-import type { ContentPart, Message } from '../core/chat.ts';
-import { GatewayError } from '../core/errors.ts';
+import type { ContentPart, Message } from '../../core/chat.ts';
+import { GatewayError } from '../../core/errors.ts';
 
-/** What the stream of this door put on a part (ui.chunks.ts), back again; other keys are of other servers. */
+/** What the stream of this door put on a part (chunks.ts), back again; other keys are of other servers. */
 const metadata = z
   .looseObject({
     millrace: z

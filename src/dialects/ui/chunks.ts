@@ -2,8 +2,8 @@
 // A reasoning detail rides on a part that the client keeps anyway, so that it comes back with the next request. Knows the chunks;
 // no SSE, no HTTP. On the hot path.
 // https://ai-sdk.dev/docs/ai-sdk-ui/stream-protocol#data-stream-protocol
-import type { StreamMeta } from '../core/contracts.ts';
-import type { Ending, FinishReason, ReasoningDetail, StreamEvent, ToolCall } from '../core/events.ts';
+import type { StreamMeta } from '../../core/contracts.ts';
+import type { Ending, FinishReason, ReasoningDetail, StreamEvent, ToolCall } from '../../core/events.ts';
 
 /** What rides along: the client stores it with the part and sends it back unread. */
 export interface PartMetadata {

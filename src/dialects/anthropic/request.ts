@@ -1,11 +1,11 @@
 // A Messages request as a chat request, for providers of other wires. What this API alone knows and what matters is kept by its name,
 // so that those wires list it as left out. Knows the request's fields; the conversation is in the file beside it.
 // https://platform.claude.com/docs/en/api/messages/create
-import type { ChatRequest, Message, Tool } from '../core/chat.ts';
-import { GatewayError } from '../core/errors.ts';
-import { messagesOf, systemOf } from './anthropic.messages.ts';
-import { type MessagesRequest, messagesRequest, type WireTool } from './anthropic.schema.ts';
-import { checked } from './checked.ts';
+import type { ChatRequest, Message, Tool } from '../../core/chat.ts';
+import { GatewayError } from '../../core/errors.ts';
+import { checked } from '../checked.ts';
+import { messagesOf, systemOf } from './messages.ts';
+import { type MessagesRequest, messagesRequest, type WireTool } from './schema.ts';
 
 export function checkRequest(body: unknown): MessagesRequest {
   const request = checked(messagesRequest, body);

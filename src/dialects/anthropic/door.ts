@@ -1,14 +1,14 @@
 // The Anthropic front door: POST /v1/messages, streamed and whole, and its token count. Over the same wire the request goes on in its
 // own words and the provider's frames come back untouched; over others both are translated. Knows this API; no wire, no HTTP.
 // https://platform.claude.com/docs/en/api/messages
-import type { Call, Collector, Dialect, Encoder, StreamMeta } from '../core/contracts.ts';
-import type { ErrorCode, GatewayError } from '../core/errors.ts';
-import type { StreamEvent } from '../core/events.ts';
-import { sseFrame } from '../core/sse.ts';
-import { createMessageFrames, emptyMessage, type Frame, type MessageFrames, messageDelta } from './anthropic.blocks.ts';
-import { foldFrames } from './anthropic.fold.ts';
-import { ownWords } from './anthropic.messages.ts';
-import { chatOf, checkRequest, THREAD } from './anthropic.request.ts';
+import type { Call, Collector, Dialect, Encoder, StreamMeta } from '../../core/contracts.ts';
+import type { ErrorCode, GatewayError } from '../../core/errors.ts';
+import type { StreamEvent } from '../../core/events.ts';
+import { sseFrame } from '../../core/sse.ts';
+import { createMessageFrames, emptyMessage, type Frame, type MessageFrames, messageDelta } from './blocks.ts';
+import { foldFrames } from './fold.ts';
+import { ownWords } from './messages.ts';
+import { chatOf, checkRequest, THREAD } from './request.ts';
 
 const WIRE = 'anthropic';
 

@@ -1,7 +1,7 @@
 // Reasoning of other vendors in thinking blocks, and out of them again. Clients of this door give back a block's signature as it came
 // and cannot read it, so it carries the details that another wire needs for the next turn. Knows blocks and details; no stream, no request.
 // https://platform.claude.com/docs/en/build-with-claude/extended-thinking#preserving-thinking-blocks
-import type { ReasoningDetail } from '../core/events.ts';
+import type { ReasoningDetail } from '../../core/events.ts';
 
 /** The format of reasoning that this wire's own blocks hold without being packed. */
 export const OWN_FORMAT = 'anthropic-claude-v1';

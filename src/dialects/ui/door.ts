@@ -2,12 +2,12 @@
 // stream, so that `useChat` needs no route of its own behind it. Knows this protocol; no wire, no HTTP.
 // https://ai-sdk.dev/docs/ai-sdk-ui/stream-protocol
 import { z } from 'zod';
-import { type ChatRequest, chatFields, onDisconnect, type Tool } from '../core/chat.ts';
-import type { Collector, Dialect, Encoder } from '../core/contracts.ts';
-import { sseFrame } from '../core/sse.ts';
-import { checked } from './checked.ts';
-import { type Chunk, createChunkBuilder, metadataOf } from './ui.chunks.ts';
-import { chatMessages, refuse, type UiMessage, uiMessage } from './ui.messages.ts';
+import { type ChatRequest, chatFields, onDisconnect, type Tool } from '../../core/chat.ts';
+import type { Collector, Dialect, Encoder } from '../../core/contracts.ts';
+import { sseFrame } from '../../core/sse.ts';
+import { checked } from '../checked.ts';
+import { type Chunk, createChunkBuilder, metadataOf } from './chunks.ts';
+import { chatMessages, refuse, type UiMessage, uiMessage } from './messages.ts';
 
 const schema = z.record(z.string(), z.unknown());
 const namedTool = z.looseObject({

@@ -1,10 +1,10 @@
 // The conversation of a Messages request as chat messages: results of tools become messages, calls and thoughts fields of the
 // assistant's. Knows blocks and chat messages; no other field of the request.
 // https://platform.claude.com/docs/en/api/messages/create#body-messages
-import type { ContentPart, Message } from '../core/chat.ts';
-import type { ReasoningDetail } from '../core/events.ts';
-import type { Block, MessagesRequest, WireMessage } from './anthropic.schema.ts';
-import { isPacked, OWN_FORMAT, unpack } from './anthropic.thoughts.ts';
+import type { ContentPart, Message } from '../../core/chat.ts';
+import type { ReasoningDetail } from '../../core/events.ts';
+import type { Block, MessagesRequest, WireMessage } from './schema.ts';
+import { isPacked, OWN_FORMAT, unpack } from './thoughts.ts';
 
 type BlockOf<Type extends Block['type']> = Extract<Block, { type: Type }>;
 type Shown = BlockOf<'text' | 'image' | 'document' | 'search_result' | 'other'>;

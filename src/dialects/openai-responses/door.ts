@@ -1,14 +1,14 @@
 // The Responses front door: POST /v1/responses, streamed and whole, and its count of input tokens. Over the same wire the provider's
 // events are handed on untouched. Nothing is stored here: a conversation comes whole with each request.
 // https://platform.openai.com/docs/api-reference/responses
-import type { Collector, Dialect, Encoder, StreamMeta } from '../core/contracts.ts';
-import type { StreamEvent } from '../core/events.ts';
-import { sseFrame } from '../core/sse.ts';
-import { openai } from './openai.ts';
-import { type Answer, createAnswer } from './openai-responses.answer.ts';
-import { foldFrames } from './openai-responses.fold.ts';
-import { parseRequest } from './openai-responses.request.ts';
-import { concluded, describe, type Options, terminalFrames } from './openai-responses.response.ts';
+import type { Collector, Dialect, Encoder, StreamMeta } from '../../core/contracts.ts';
+import type { StreamEvent } from '../../core/events.ts';
+import { sseFrame } from '../../core/sse.ts';
+import { openai } from '../openai/door.ts';
+import { type Answer, createAnswer } from './answer.ts';
+import { foldFrames } from './fold.ts';
+import { parseRequest } from './request.ts';
+import { concluded, describe, type Options, terminalFrames } from './response.ts';
 
 function createEncoder(given: Record<string, unknown>): Encoder {
   const options = given as unknown as Options;

@@ -1,10 +1,10 @@
 // Events as this API's chunks: each one a whole response in small, calls whole and never in pieces, signatures on the part that a
 // client is sure to give back. Knows the chunk; not how chunks are framed. On the hot path.
 // https://ai.google.dev/api/generate-content#v1beta.GenerateContentResponse
-import type { StreamMeta } from '../core/contracts.ts';
-import type { Ending, FinishReason, ReasoningDetail, StreamEvent, ToolCall, Usage } from '../core/events.ts';
-import { isFields } from './gemini.names.ts';
-import { signatureOf } from './gemini.signature.ts';
+import type { StreamMeta } from '../../core/contracts.ts';
+import type { Ending, FinishReason, ReasoningDetail, StreamEvent, ToolCall, Usage } from '../../core/events.ts';
+import { isFields } from './names.ts';
+import { signatureOf } from './signature.ts';
 
 /** JSON texts, one line each. */
 export interface Chunks {

@@ -3,11 +3,11 @@
 // other wires to refuse by name. Knows items; no other field.
 // https://platform.openai.com/docs/api-reference/responses/create#responses-create-input
 import { z } from 'zod';
-import type { ContentPart, Message } from '../core/chat.ts';
-import { GatewayError } from '../core/errors.ts';
-import type { ReasoningDetail } from '../core/events.ts';
-import { isSealed, unseal } from './openai-responses.reasoning.ts';
-import type { Fields } from './openai-responses.response.ts';
+import type { ContentPart, Message } from '../../core/chat.ts';
+import { GatewayError } from '../../core/errors.ts';
+import type { ReasoningDetail } from '../../core/events.ts';
+import { isSealed, unseal } from './reasoning.ts';
+import type { Fields } from './response.ts';
 
 /** How the reasoning of this wire's own models is kept. */
 const OWN_FORMAT = 'openai-responses-v1';

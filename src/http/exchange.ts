@@ -47,6 +47,7 @@ export function createExchange(request: FastifyRequest, reply: FastifyReply): Ex
       });
     },
     write(frames) {
+      if (frames === '') return true; // as a chunk it would be the last one: the end of the body, and garbage for the next response
       if (!direct) {
         direct = begun && mayTakeOver();
         begun = true;

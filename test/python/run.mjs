@@ -11,10 +11,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
-const PACKAGES = ['openai', 'httpx', 'httpx-sse', 'pytest']; // httpx-sse does not name httpx as its own
+const PACKAGES = ['openai', 'anthropic', 'google-genai', 'httpx', 'httpx-sse', 'pytest']; // httpx-sse does not name httpx as its own
 
 function imports(python) {
-  return spawnSync(python, ['-c', 'import openai, httpx_sse, pytest'], { stdio: 'ignore' }).status === 0;
+  return spawnSync(python, ['-c', 'import openai, anthropic, google.genai, httpx_sse, pytest'], { stdio: 'ignore' }).status === 0;
 }
 
 function run(command, args) {
@@ -65,6 +65,9 @@ log: { level: error }
 stores: { ledger: "sqlite:${join(folder, 'ledger.db')}" }
 providers:
   mock: { port: ${mockPort} }
+  mock-anthropic: {}
+  mock-gemini: {}
+  mock-responses: {}
   built: { wire: openai, baseUrl: "http://127.0.0.1:${mockPort}/v1", passthrough: false }
 `;
 await writeFile(join(folder, 'millrace.yaml'), config);

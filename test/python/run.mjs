@@ -14,7 +14,10 @@ const root = fileURLToPath(new URL('../../', import.meta.url));
 const PACKAGES = ['openai', 'anthropic', 'google-genai', 'httpx', 'httpx-sse', 'pytest']; // httpx-sse does not name httpx as its own
 
 function imports(python) {
-  return spawnSync(python, ['-c', 'import openai, anthropic, google.genai, httpx_sse, pytest'], { stdio: 'ignore' }).status === 0;
+  return (
+    spawnSync(python, ['-c', 'import openai, anthropic, google.genai, httpx_sse, pytest'], { stdio: 'ignore' })
+      .status === 0
+  );
 }
 
 function run(command, args) {

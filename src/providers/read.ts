@@ -19,3 +19,12 @@ export function shapeFault(thrown: unknown): GatewayError {
   const message = 'The provider sent a frame of an unexpected shape.';
   return thrown instanceof GatewayError ? thrown : new GatewayError('upstream_protocol', message, { cause: thrown });
 }
+
+/** A decoder's step: whatever is thrown in it ends the stream, and goes no further. */
+export function guarded(step: () => void, fail: (error: GatewayError) => void): void {
+  try {
+    step();
+  } catch (thrown) {
+    fail(shapeFault(thrown));
+  }
+}

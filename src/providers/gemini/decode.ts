@@ -6,7 +6,7 @@ import type { Decoder, DecoderOptions } from '../../core/contracts.ts';
 import { GatewayError } from '../../core/errors.ts';
 import type { FinishReason, ReasoningDetail } from '../../core/events.ts';
 import { createSseParser } from '../../core/sse.ts';
-import { shapeFault, textOf } from '../read.ts';
+import { guarded, textOf } from '../read.ts';
 import { type Calls, createCalls } from './calls.ts';
 import { type Candidate, type Chunk, finishOf, GEMINI_FORMAT, isBlocked, type Part, usageOf } from './chunk.ts';
 import { streamFault } from './fault.ts';
@@ -177,17 +177,9 @@ export function createGeminiDecoder({ emit, raw, choices: expected }: DecoderOpt
     },
   });
 
-  function guarded(step: () => void): void {
-    try {
-      step();
-    } catch (thrown) {
-      fail(shapeFault(thrown));
-    }
-  }
-
   return {
     push(chunk) {
-      if (!ended) guarded(() => sse.push(chunk));
+      if (!ended) guarded(() => sse.push(chunk), fail);
     },
     end(fault) {
       if (ended) return;
@@ -195,7 +187,7 @@ export function createGeminiDecoder({ emit, raw, choices: expected }: DecoderOpt
       guarded(() => {
         sse.end();
         if (!ended && stray !== '') frame(stray, '');
-      });
+      }, fail);
       const reason = finished();
       // Some old models gave a finish reason with each chunk, so after a fault it takes the usage to know that this was the last.
       if (reason !== undefined && (fault === undefined || confirmed || blocked)) {

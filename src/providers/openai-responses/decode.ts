@@ -6,7 +6,7 @@ import type { Decoder, DecoderOptions } from '../../core/contracts.ts';
 import { GatewayError } from '../../core/errors.ts';
 import type { FinishReason } from '../../core/events.ts';
 import { createSseParser } from '../../core/sse.ts';
-import { countOf, shapeFault, textOf } from '../read.ts';
+import { countOf, guarded, textOf } from '../read.ts';
 import { createShape, type Shape, type ShapeHoles } from '../shape.ts';
 import { eventFault } from './fault.ts';
 import { createOutput, type Place, type WireItem } from './output.ts';
@@ -244,17 +244,9 @@ export function createOpenAiResponsesDecoder({ emit, raw }: DecoderOptions): Dec
     },
   });
 
-  function guarded(work: () => void): void {
-    try {
-      work();
-    } catch (thrown) {
-      fail(shapeFault(thrown));
-    }
-  }
-
   return {
     push(chunk) {
-      if (!ended) guarded(() => sse.push(chunk));
+      if (!ended) guarded(() => sse.push(chunk), fail);
     },
     end(fault) {
       if (ended) return;
@@ -262,7 +254,7 @@ export function createOpenAiResponsesDecoder({ emit, raw }: DecoderOptions): Dec
       guarded(() => {
         sse.end();
         if (!ended && stray !== '' && !begun) readStray();
-      });
+      }, fail);
       fail(reported === undefined ? closing : eventFault(reported));
     },
   };

@@ -14,6 +14,7 @@ import { GatewayError, toGatewayError } from '../core/errors.ts';
 import { mountDialect } from './chat.ts';
 import { mountOps } from './ops.ts';
 import type { AppState } from './state.ts';
+import { mountStreams } from './streams.ts';
 import { mountUsage } from './usage.ts';
 import { mountWeb } from './web.ts';
 
@@ -67,6 +68,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   });
 
   for (const dialect of options.dialects) mountDialect(app, dialect, options.state);
+  mountStreams(app, options.state);
   mountUsage(app, options.state, options.csv);
   mountOps(app, options.state);
   await app.register(mountWeb);

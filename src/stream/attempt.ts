@@ -30,7 +30,7 @@ export interface AttemptOptions {
 }
 
 export interface Outcome extends Reading {
-  /** Undefined: it was left by its client. */
+  /** Undefined: it was left by its client, or stopped. */
   terminal: Terminal | undefined;
   /** Content reached the session: nobody can take over. */
   started: boolean;
@@ -40,10 +40,13 @@ export interface Outcome extends Reading {
   text: string;
 }
 
+/** Nobody wants the rest: the client closed its connection, or asked for a stop and waits for the bill. */
+export type Leave = 'client_closed' | 'cancelled';
+
 export interface Attempt {
   done: Promise<Outcome>;
-  /** Closes the upstream at once. With an error, the stream ends with it; without, its client has left. */
-  cancel(error?: GatewayError): void;
+  /** Closes the upstream at once. With an error the stream ends with it. What was already finished stays finished. */
+  cancel(why: GatewayError | Leave): void;
   note(): RowNote | undefined;
 }
 
@@ -57,7 +60,7 @@ export function startAttempt(options: AttemptOptions): Attempt {
   const startedAt = Date.now();
   const controller = new AbortController();
   let sent = false;
-  let left = false;
+  let left: Leave | undefined;
   let refused = false; // by the provider, or it was never reached: nothing is billed
   let terminal: Terminal | undefined;
   let response: UpstreamResponse | undefined;
@@ -82,13 +85,13 @@ export function startAttempt(options: AttemptOptions): Attempt {
     finish();
   }
 
-  function cancel(error?: GatewayError): void {
-    if (terminal) return;
-    if (error) {
-      fail(error);
+  function cancel(why: GatewayError | Leave): void {
+    if (terminal || left) return;
+    if (typeof why !== 'string') {
+      fail(why);
       return;
     }
-    left = true;
+    left = why;
     pump?.stop();
     close();
   }
@@ -183,8 +186,7 @@ export function startAttempt(options: AttemptOptions): Attempt {
     const closing = ledger.close(id, {
       ...reading.usage,
       ended_at: Date.now(),
-      end_reason:
-        left || !terminal ? 'client_closed' : terminal.type === 'done' ? terminal.finishReason : terminal.error.code,
+      end_reason: left ?? endReasonOf(terminal),
       reported_output_tokens: reading.reported_output_tokens,
       generated_tokens: reading.generated_tokens,
       delivered_tokens: reading.delivered_tokens,
@@ -211,6 +213,11 @@ export function startAttempt(options: AttemptOptions): Attempt {
 }
 
 const CLOSED = new Error('closed by Millrace');
+
+function endReasonOf(terminal: Terminal | undefined): string {
+  if (!terminal) return 'client_closed';
+  return terminal.type === 'done' ? terminal.finishReason : terminal.error.code;
+}
 
 async function patiently(work: Promise<unknown>): Promise<void> {
   let timer: NodeJS.Timeout | undefined;

@@ -41,13 +41,20 @@ export interface Runner {
   countPrompt(chat: ChatRequest): Promise<number>;
   /** Streams under way. */
   live(): number;
+  /**
+   * Ends a stream because its owner asked: whoever reads it gets `done` with `cancelled` and the usage. Resolves with its ending
+   * once the bill is closed; undefined when no stream of this id and key is under way. `owner` undefined: of any key.
+   */
+  stop(id: string, owner: string | null | undefined): Promise<Ending | undefined>;
   /** Waits for live streams until the deadline, in milliseconds, then ends the rest with `shutting_down`. */
   drain(deadline: number): Promise<void>;
   close(): void;
 }
 
 interface Live {
-  end(error: GatewayError): void;
+  key: string | null;
+  end(why: GatewayError | 'cancelled'): void;
+  ended: Promise<Ending>;
   note(): RowNote | undefined;
 }
 
@@ -60,11 +67,11 @@ export function createRunner(deps: {
   coarseTokens(text: string): number;
 }): Runner {
   const { ledger, tokenizer, coarseTokens } = deps;
-  const live = new Set<Live>();
+  const live = new Map<string, Live>();
   let emptied: (() => void) | undefined;
 
   const notes = setInterval(() => {
-    const rows = [...live].flatMap((stream) => stream.note() ?? []);
+    const rows = [...live.values()].flatMap((stream) => stream.note() ?? []);
     if (rows.length > 0) ledger.note(rows).catch(() => {}); // the next one carries the same and more
   }, NOTE_EVERY);
   notes.unref();
@@ -87,25 +94,28 @@ export function createRunner(deps: {
       : createWholeSession(common, dialect.collector(parsed.options));
 
     let current: Attempt | undefined;
-    let stopped: GatewayError | undefined; // ended from outside: no further attempt
+    let stopped: GatewayError | 'cancelled' | undefined; // ended from outside: no further attempt
     let interrupt: () => void = () => {}; // a wait between attempts ends when nobody waits for it
     const interrupted = new Promise<void>((resolve) => {
       interrupt = resolve;
     });
+    const { promise: ended, resolve: settled } = Promise.withResolvers<Ending>();
     const stream: Live = {
-      end(error) {
-        stopped ??= error;
-        current?.cancel(error);
+      key: request.key,
+      end(why) {
+        stopped ??= why;
+        current?.cancel(why);
         interrupt();
       },
+      ended,
       note: () => current?.note(),
     };
-    live.add(stream);
+    live.set(id, stream);
     session.onGone((why) => {
       if (request.onDisconnect === 'finish') return;
       if (why) stream.end(why);
       else {
-        current?.cancel();
+        current?.cancel('client_closed');
         interrupt();
       }
     });
@@ -131,12 +141,13 @@ export function createRunner(deps: {
       }
     } finally {
       clearTimeout(commit);
-      live.delete(stream);
+      live.delete(id);
     }
     const ending = endingOf(outcome, stopped, plan.model, session.meta.provider, attempts, arrivedAt);
     session.end(ending);
+    settled(ending);
     const end =
-      session.gone && !outcome?.terminal
+      session.gone && !outcome?.terminal && stopped !== 'cancelled'
         ? 'client_closed'
         : ending.type === 'done'
           ? ending.finishReason
@@ -188,7 +199,7 @@ export function createRunner(deps: {
     return new Promise((resolve) => {
       const timer = setTimeout(() => {
         const error = new GatewayError('shutting_down', 'Millrace is shutting down; send the request again.');
-        for (const stream of live) stream.end(error);
+        for (const stream of live.values()) stream.end(error);
       }, deadline);
       emptied = () => {
         clearTimeout(timer);
@@ -197,12 +208,19 @@ export function createRunner(deps: {
     });
   }
 
+  async function stop(id: string, owner: string | null | undefined): Promise<Ending | undefined> {
+    const stream = live.get(id);
+    if (!stream || (owner !== undefined && stream.key !== owner)) return undefined;
+    stream.end('cancelled');
+    return stream.ended;
+  }
+
   async function countPrompt(chat: ChatRequest): Promise<number> {
     const { tokens } = await tokenizer.count(chat.model, promptText(chat));
     return tokens + formatTokens(chat);
   }
 
-  return { run, countPrompt, live: () => live.size, drain, close: () => clearInterval(notes) };
+  return { run, stop, countPrompt, live: () => live.size, drain, close: () => clearInterval(notes) };
 }
 
 /**
@@ -242,7 +260,7 @@ function movesOn(outcome: Outcome | undefined): boolean {
 
 function endingOf(
   outcome: Outcome | undefined,
-  stopped: GatewayError | undefined,
+  stopped: GatewayError | 'cancelled' | undefined,
   model: string,
   provider: string,
   attempts: number,
@@ -259,6 +277,6 @@ function endingOf(
   const terminal = outcome?.terminal;
   if (terminal?.type === 'done') return { type: 'done', finishReason: terminal.finishReason, ...summary };
   if (terminal?.type === 'error') return { type: 'error', error: terminal.error, ...summary };
-  if (stopped) return { type: 'error', error: stopped, ...summary };
+  if (stopped && stopped !== 'cancelled') return { type: 'error', error: stopped, ...summary };
   return { type: 'done', finishReason: 'cancelled', ...summary };
 }

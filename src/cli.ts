@@ -1,13 +1,15 @@
 #!/usr/bin/env node
 // The command line. Reads arguments, calls main, says what happened; exit code 1 for a mistake that a person can mend.
+import { readFileSync } from 'node:fs';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import manifest from '../package.json' with { type: 'json' };
 import { configJsonSchema } from './config/json-schema.ts';
 import { formatProblems, loadConfig } from './config/load.ts';
 import { type Millrace, StartError, start } from './main.ts';
 import { startMock } from './mock/server.ts';
 import { openLedger } from './stores/open.ts';
 import { usageTable } from './stores/table.ts';
+
+const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
 
 const program = new Command('millrace')
   .description(manifest.description)

@@ -28,7 +28,7 @@ function importsOf(name: string): string[] {
   return [...found].map(([, specifier]) => specifier!);
 }
 
-/** `core ← {…} ← http ← main ← cli`: what each may import beside itself and packages. */
+/** `core ← {…} ← http ← gateway ← {main, plugin} ← cli`: what each may import beside itself and packages. */
 const MAY_IMPORT: Record<string, string[]> = {
   core: [],
   providers: ['core'],
@@ -39,7 +39,11 @@ const MAY_IMPORT: Record<string, string[]> = {
   config: ['core'],
   http: ['core', 'stream'],
   upstreams: ['core', 'providers', 'mock', 'config'],
-  main: ['core', 'dialects', 'stores', 'stream', 'mock', 'config', 'http', 'upstreams'],
+  gateway: ['core', 'dialects', 'stores', 'stream', 'mock', 'config', 'http', 'upstreams'],
+  main: ['config', 'gateway', 'http', 'mock'],
+  plugin: ['core', 'config', 'gateway', 'http'],
+  index: ['config', 'main', 'plugin'],
+  bin: ['cli'],
   cli: ['core', 'stores', 'mock', 'config', 'main', 'client'],
   client: [],
   web: ['client'],
@@ -171,7 +175,7 @@ const VENDOR =
 
 /** Wire files carry their vendor's name; these others may say one, for the reason given. Comments and data (.json) are not asked. */
 const MAY_NAME_VENDORS: Record<string, string> = {
-  'main.ts': 'the list of front doors',
+  'gateway.ts': 'the list of front doors',
   'upstreams.ts': 'which file speaks which wire',
   'mock/wires.ts': 'the list of wires',
   'mock/behaviours.ts': 'a recording as an example',

@@ -15,6 +15,8 @@ export { type ConfigProblem, formatProblems };
 
 export interface LoadOptions {
   path?: string;
+  /** What would stand in a file, for a program that brings its config along; no file is looked for. */
+  given?: Record<string, unknown>;
   env?: Environment;
   cwd?: string;
 }
@@ -31,6 +33,11 @@ const LONGEST = 1024 * 1024;
 export async function loadConfig(options: LoadOptions = {}): Promise<LoadResult> {
   const cwd = options.cwd ?? process.cwd();
   const { env, warnings } = await readEnvironment(cwd, options.env ?? process.env);
+  if (options.given) {
+    // JSON is YAML: messages then have a line here as well.
+    const text = JSON.stringify(options.given, null, 2);
+    return withWarnings(checkText(text, { file: 'config', source: null, env }), warnings);
+  }
   const asked = options.path ?? (env.MILLRACE_CONFIG || undefined);
   const source = resolve(cwd, asked ?? 'millrace.yaml');
   const file = asked ?? (relative(cwd, source) || source);

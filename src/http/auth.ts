@@ -5,10 +5,9 @@ import type { FastifyRequest } from 'fastify';
 import type { OnDisconnect } from '../core/chat.ts';
 import { GatewayError } from '../core/errors.ts';
 
-/** One client's key, as configured. */
+/** A client, under the name of its key. */
 export interface Key {
   name: string;
-  hash: string;
   /** Sees everyone's usage. */
   admin: boolean;
   /** Whether it may use a model, by alias or `provider/model`. */
@@ -17,11 +16,12 @@ export interface Key {
 }
 
 export interface Keyring {
-  /** The key a request came with; null where none are configured. Throws `unauthorized` or `forbidden`. */
-  identify(request: FastifyRequest): Key | null;
+  /** Who a request comes from; null where nobody is told from anybody. Throws `unauthorized` or `forbidden`. */
+  identify(request: FastifyRequest): Key | null | Promise<Key | null>;
 }
 
-export function createKeyring(keys: Key[]): Keyring {
+/** With `sha256:` and the hex SHA-256 of each key. */
+export function createKeyring(keys: (Key & { hash: string })[]): Keyring {
   const known = keys.map((key) => ({ key, digest: Buffer.from(key.hash.slice('sha256:'.length), 'hex') }));
   return {
     identify(request) {

@@ -10,7 +10,7 @@ import type { AppState, Configured } from './state.ts';
 export function mountDialect(app: FastifyInstance, dialect: Dialect, state: AppState): void {
   const { count } = dialect;
   const answerCount = async (request: FastifyRequest) => {
-    state.configured.keyring.identify(request);
+    await state.configured.keyring.identify(request);
     return count!.answer(await state.runner.countPrompt(count!.parse(request.body, callOf(request))));
   };
   const isCount = (request: FastifyRequest) => count?.serves?.(callOf(request)) === true;
@@ -23,7 +23,7 @@ export function mountDialect(app: FastifyInstance, dialect: Dialect, state: AppS
 
   async function chat(request: FastifyRequest, reply: FastifyReply): Promise<void> {
     const { configured } = state;
-    const key = configured.keyring.identify(request);
+    const key = await configured.keyring.identify(request);
     if (state.draining) throw new GatewayError('shutting_down', 'Millrace is shutting down; send the request again.');
     const parsed = await withPrompt(dialect.parse(request.body, callOf(request)), configured, dialect);
     const asked = parsed.chat.model;

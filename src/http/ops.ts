@@ -33,7 +33,7 @@ export function mountOps(app: FastifyInstance, state: AppState): void {
   /** https://platform.openai.com/docs/api-reference/models/list */
   app.get('/v1/models', async (request) => {
     const { configured } = state;
-    const key = configured.keyring.identify(request);
+    const key = await configured.keyring.identify(request);
     const aliases = Object.entries(configured.catalogue.models).map(([id, { targets }]) => ({
       id,
       provider: targets[0]!.split('/', 1)[0]!,

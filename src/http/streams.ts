@@ -10,7 +10,7 @@ export function mountStreams(app: FastifyInstance, state: AppState): void {
    * the bill is closed: `{"stream_id","finish_reason","usage","cost_usd",…}`. A stream that ended by itself meanwhile says how.
    */
   app.delete<{ Params: { id: string } }>('/v1/streams/:id', async (request) => {
-    const key = state.configured.keyring.identify(request);
+    const key = await state.configured.keyring.identify(request);
     const { id } = request.params;
     const ending = await state.runner.stop(id, key?.admin ? undefined : (key?.name ?? null));
     if (!ending) throw new GatewayError('stream_not_found', 'No stream of this id is under way.', { param: 'id' });

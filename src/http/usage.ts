@@ -41,7 +41,7 @@ const rowsQuery = z.strictObject({
 export function mountUsage(app: FastifyInstance, state: AppState, csv: (sums: UsageSum[]) => string): void {
   app.get('/v1/usage', async (request, reply) => {
     const { format, ...query } = parse(sumsQuery, request.query);
-    const sums = await state.ledger.sums({ ...query, key: scope(request, state, query.key) });
+    const sums = await state.ledger.sums({ ...query, key: await scope(request, state, query.key) });
     if (format === 'json') return { data: sums };
     return reply
       .type('text/csv; charset=utf-8')
@@ -51,13 +51,17 @@ export function mountUsage(app: FastifyInstance, state: AppState, csv: (sums: Us
 
   app.get('/v1/usage/requests', async (request): Promise<Awaited<ReturnType<Ledger['page']>>> => {
     const query = parse(rowsQuery, request.query);
-    return state.ledger.page({ ...query, key: scope(request, state, query.key) });
+    return state.ledger.page({ ...query, key: await scope(request, state, query.key) });
   });
 }
 
 /** The key whose rows may be seen; undefined for all. */
-function scope(request: FastifyRequest, { configured }: AppState, asked: string | undefined): string | undefined {
-  const key = configured.keyring.identify(request);
+async function scope(
+  request: FastifyRequest,
+  { configured }: AppState,
+  asked: string | undefined,
+): Promise<string | undefined> {
+  const key = await configured.keyring.identify(request);
   if (!key || key.admin) return asked;
   if (asked !== undefined && asked !== key.name)
     throw new GatewayError('forbidden', 'This key may see its own usage only.');

@@ -2,8 +2,10 @@
 import pino, { type Logger } from 'pino';
 import { isLoopback } from './config/checks.ts';
 import type { Config } from './config/load.ts';
+import { watchConfig } from './config/watch.ts';
 import { type GatewayOptions, openGateway, StartError } from './gateway.ts';
 import { createApp } from './http/app.ts';
+import { openTls } from './http/tls.ts';
 import type { MockServer } from './mock/server.ts';
 
 export { StartError };
@@ -53,16 +55,36 @@ export async function start(options: StartOptions = {}): Promise<Millrace> {
   });
   const { config, source, mocks, live } = gateway;
   const { server } = config;
-  const app = await createApp({ routes: gateway.routes, logger: gateway.logger, cors: server.cors });
+  const tls = server.tls && (await openTls(server.tls, options.cwd).catch(failed));
+  const app = await createApp({
+    routes: gateway.routes,
+    logger: gateway.logger,
+    cors: server.cors,
+    serverFactory: tls?.serverFactory,
+  });
+  const renewals = tls?.files.map((file) => watchConfig(file, renew)) ?? [];
+
+  async function failed(error: Error): Promise<never> {
+    await gateway.close();
+    throw new StartError(error.message, { cause: error });
+  }
+
+  function renew(): void {
+    tls!.renew().then(
+      () => gateway.logger.info('the renewed certificate is in force'),
+      (err) => gateway.logger.error({ err }, 'the changed certificate cannot be used; the old one stays'),
+    );
+  }
 
   let closing: Promise<void> | undefined;
   async function close(deadline?: number): Promise<void> {
+    for (const watch of renewals) watch.close();
     // Listens on while streams run out, so that new work is told shutting_down and readiness says draining.
     await gateway.drain(deadline);
     const closed = app.close();
     // Every stream has had its terminal. Connections are closed as they fall idle; a client that does not read its end must not
     // keep the process.
-    const idle = setInterval(() => app.server.closeIdleConnections(), 20);
+    const idle = setInterval(() => app.server.closeIdleConnections?.(), 20); // HTTP/2 sessions close by themselves
     const unread = setTimeout(() => app.server.closeAllConnections(), LAST_BYTES);
     await closed;
     clearInterval(idle);
@@ -72,7 +94,8 @@ export async function start(options: StartOptions = {}): Promise<Millrace> {
 
   try {
     if (options.warm) gateway.warm();
-    const url = await app.listen({ host: options.host ?? server.host, port: options.port ?? server.port });
+    const address = await app.listen({ host: options.host ?? server.host, port: options.port ?? server.port });
+    const url = tls ? address.replace('http:', 'https:') : address; // of a server that it did not make, fastify says http
     return { url, config, source, mocks, live, close: (deadline) => (closing ??= close(deadline)) };
   } catch (error) {
     await close(0);

@@ -14,6 +14,15 @@ const server = section({
     .prefault([])
     .describe('Origins whose pages may call Millrace from a browser, such as https://chat.example.com; "*" for all.'),
   drain: duration({ min: 0 }).prefault('30s').describe('How long live streams get to finish after SIGTERM.'),
+  tls: section({
+    cert: text().describe('Certificate and the chain above it, a PEM file. A renewed file is taken up without a restart.'),
+    key: text().describe('Private key of the certificate, a PEM file.'),
+    http2: flag()
+      .prefault(true)
+      .describe('Also speak HTTP/2: any number of streams on one connection, where browsers open six of HTTP/1.1.'),
+  })
+    .optional()
+    .describe('Serve https. Without it, http: then TLS, if any, is in front of Millrace.'),
 }).describe('Where Millrace listens.');
 
 const log = section({

@@ -1,12 +1,19 @@
 // Millrace's own fastify server: what the whole process answers to, around the routes.
 import cors from '@fastify/cors';
-import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
+import fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyServerFactory,
+  LogController,
+} from 'fastify';
 import { type RoutesOptions, routes } from './routes.ts';
 
 export interface AppOptions {
   routes: Omit<RoutesOptions, 'page' | 'alone'>;
   logger: FastifyBaseLogger;
   cors: string[];
+  /** Absent: plain http. */
+  serverFactory?: FastifyServerFactory;
 }
 
 /** What a page of another origin may read of an answer's headers. */
@@ -23,6 +30,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     requestIdHeader: 'x-request-id',
     routerOptions: { ignoreTrailingSlash: true },
     http: { requireHostHeader: false },
+    serverFactory: options.serverFactory,
   });
   if (options.cors.length > 0) {
     await app.register(cors, {

@@ -26,7 +26,7 @@ export function createKeyring(keys: (Key & { hash: string })[]): Keyring {
   return {
     identify(request) {
       if (known.length === 0) {
-        if (isLoopbackName(request.headers.host)) return null;
+        if (isLoopbackName(request.host)) return null;
         throw new GatewayError(
           'forbidden',
           'Without keys Millrace answers on loopback only; configure a key to be reached by another name.',
@@ -53,7 +53,7 @@ function presentedKey({ headers, query }: FastifyRequest): string | undefined {
   return others.find((key): key is string => typeof key === 'string' && key !== '');
 }
 
-function isLoopbackName(host = ''): boolean {
+function isLoopbackName(host: string): boolean {
   const name = host.replace(/:\d+$/, '').toLowerCase();
   return name === 'localhost' || name === '[::1]' || /^127(\.\d{1,3}){3}$/.test(name) || name.endsWith('.localhost');
 }

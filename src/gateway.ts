@@ -3,7 +3,7 @@
 import { resolve } from 'node:path';
 import type { FastifyBaseLogger } from 'fastify';
 import { type Config, formatProblems, loadConfig } from './config/load.ts';
-import { createModelAt, modelMatcher } from './config/patterns.ts';
+import { createModelAt, modelMatcher, writtenNames } from './config/patterns.ts';
 import { createPriceOf } from './config/prices.ts';
 import { loadPrompts } from './config/prompts.ts';
 import { type Watch, watchConfig } from './config/watch.ts';
@@ -119,11 +119,12 @@ export async function openGateway(options: GatewayOptions, surroundings: Surroun
       catalogue: { providers, models: next.models, timeouts: next.timeouts },
       keyring: keyringOf(next),
       modelAt: createModelAt(next.doors),
+      namesAt: (door) => writtenNames(next.doors, door),
       priceOf: createPriceOf(next.prices),
       prompts,
       streams: next.streams,
       examples: [...upstreams].flatMap(([name, { mock }]) =>
-        mock ? examplesFor(name).map((model) => ({ id: `${name}/${model}`, provider: name })) : [],
+        mock ? examplesFor(name).map((model) => `${name}/${model}`) : [],
       ),
       logContent: next.log.content,
     };

@@ -39,4 +39,9 @@ export function createModelAt(doors: Doors): (door: string, asked: string) => st
   };
 }
 
+/** The names that a door's table has in full: those that a client can be shown. */
+export function writtenNames(doors: Doors, door: string): string[] {
+  return Object.keys(doors[door]?.models ?? {}).filter((name) => !name.includes('*'));
+}
+
 type Doors = Record<string, { models?: Record<string, string>; default?: string } | undefined>;

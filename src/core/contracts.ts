@@ -153,6 +153,15 @@ export interface Call {
   headers: Record<string, string | string[] | undefined>;
 }
 
+/** A model that may be asked for by its name: an alias, a name of the config for one door, an example, `provider/model`. */
+export interface NamedModel {
+  id: string;
+  /** Of its first target. */
+  provider: string;
+  /** Unix seconds, of no meaning: providers are not asked. */
+  created: number;
+}
+
 export interface Dialect {
   name: string;
   /** The wire whose raw frames this door can hand on. */
@@ -172,6 +181,16 @@ export interface Dialect {
     serves?(call: Call): boolean;
     parse(body: unknown, call: Call): ChatRequest;
     answer(tokens: number): unknown;
+  };
+  /** Answers which models there are. */
+  models?: {
+    /** Where the list is; below it is each model, by its name. Doors may share one. */
+    paths: string[];
+    /** Whether a call at a shared path is of this door's clients. The one door without it answers everybody else. */
+    serves?(call: Call): boolean;
+    /** Throws `invalid_request` naming the query parameter. */
+    list(models: NamedModel[], call: Call): unknown;
+    describe(model: NamedModel): unknown;
   };
 }
 

@@ -1,8 +1,9 @@
 // Millrace's own front door: POST /v1/chat. docs/PROTOCOL.md is this file in prose. Knows the native shapes; no wire, no HTTP.
 import { z } from 'zod';
-import { chatFields, onDisconnect } from '../core/chat.ts';
+import { chatFields, type Message, onDisconnect } from '../core/chat.ts';
 import type { Dialect, Encoder } from '../core/contracts.ts';
 import { type Ending, NO_USAGE, type ReasoningDetail, type StreamEvent, type ToolCall } from '../core/events.ts';
+import { madeFrom } from '../core/origin.ts';
 import { sseFrame } from '../core/sse.ts';
 import { checked } from './checked.ts';
 
@@ -28,6 +29,13 @@ const nativeRequest = z.looseObject({
     .optional()
     .describe('Per wire: fields handed on untouched.'),
 });
+
+/** Messages of a template come in front of the client's, which then no longer stand where it wrote them. */
+function keepPlace(message: Message, at: number): void {
+  madeFrom(`messages[${at}]`, message);
+  if (typeof message.content !== 'object') return;
+  for (const [index, part] of (message.content ?? []).entries()) madeFrom(`messages[${at}].content[${index}]`, part);
+}
 
 function createEncoder(): Encoder {
   let id = 0;
@@ -84,6 +92,7 @@ export const native: Dialect = {
   paths: ['/v1/chat'],
   parse(body) {
     const { stream, prompt, on_disconnect, metadata, vendor, n: _one, ...chat } = checked(nativeRequest, body);
+    if (prompt) chat.messages.forEach(keepPlace);
     return {
       chat: { ...chat, model: chat.model ?? '' },
       stream: stream !== false,

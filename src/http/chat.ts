@@ -54,7 +54,7 @@ export function mountDialect(app: FastifyInstance, dialect: Dialect, state: AppS
   }
 }
 
-function callOf({ params, query, headers }: FastifyRequest): Call {
+export function callOf({ params, query, headers }: FastifyRequest): Call {
   return { rest: (params as { '*'?: string })['*'] ?? '', query: query as Record<string, string>, headers };
 }
 

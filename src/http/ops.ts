@@ -1,4 +1,4 @@
-// What operators and clients ask besides chatting: liveness, readiness, the list of models.
+// What operators ask: liveness, readiness.
 import type { FastifyInstance } from 'fastify';
 import type { AppState } from './state.ts';
 
@@ -29,21 +29,4 @@ export function mountOps(app: FastifyInstance, state: AppState): void {
       providers: [...state.configured.catalogue.providers.keys()],
     });
   });
-
-  /** https://platform.openai.com/docs/api-reference/models/list */
-  app.get('/v1/models', async (request) => {
-    const { configured } = state;
-    const key = await configured.keyring.identify(request);
-    const aliases = Object.entries(configured.catalogue.models).map(([id, { targets }]) => ({
-      id,
-      provider: targets[0]!.split('/', 1)[0]!,
-    }));
-    const data = [...aliases, ...configured.examples]
-      .filter(({ id }) => key?.mayUse(id) ?? true)
-      .map(({ id, provider }) => ({ id, object: 'model', created: STARTED, owned_by: provider }));
-    return { object: 'list', data };
-  });
 }
-
-/** The protocol wants a creation time, in Unix seconds; a gateway has none better than its own start. */
-const STARTED = Math.floor(Date.now() / 1000);

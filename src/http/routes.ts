@@ -5,6 +5,7 @@ import type { UsageSum } from '../core/accounting.ts';
 import type { Dialect } from '../core/contracts.ts';
 import { GatewayError, toGatewayError } from '../core/errors.ts';
 import { mountDialect } from './chat.ts';
+import { mountModels } from './models.ts';
 import { mountOps } from './ops.ts';
 import type { AppState } from './state.ts';
 import { mountStreams } from './streams.ts';
@@ -13,7 +14,8 @@ import { mountWeb } from './web.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    dialect?: Dialect;
+    /** The door that is asked; a function where the headers say which. */
+    dialect?: Dialect | ((request: FastifyRequest) => Dialect);
   }
 }
 
@@ -47,6 +49,7 @@ export async function routes(app: FastifyInstance, options: RoutesOptions): Prom
   );
 
   for (const dialect of dialects) mountDialect(app, dialect, state);
+  mountModels(app, dialects, state);
   mountStreams(app, state);
   mountUsage(app, state, csv);
   mountOps(app, state);
@@ -58,7 +61,8 @@ function onError(thrown: FastifyError | GatewayError, request: FastifyRequest, r
   const error = translate(thrown);
   if (error.code === 'internal') request.log.error({ err: thrown }, 'request failed');
   if (error.retryAfter !== undefined) reply.header('retry-after', String(error.retryAfter));
-  const dialect = request.routeOptions.config.dialect;
+  const { dialect: door } = request.routeOptions.config;
+  const dialect = typeof door === 'function' ? door(request) : door;
   return reply.code(error.status).send(dialect ? dialect.fault(error) : { error: error.body() });
 }
 

@@ -25,8 +25,10 @@ export interface Configured {
   streams: SessionLimits & { commitAfter: number; onDisconnect: OnDisconnect };
   /** The name that a model asked for at a door stands for; itself where the config has nothing for it. */
   modelAt(door: string, asked: string): string;
-  /** Names for `GET /v1/models` beyond the aliases, with the provider that owns each. */
-  examples: { id: string; provider: string }[];
+  /** The names that the config has for a door, patterns aside. */
+  namesAt(door: string): string[];
+  /** Names for lists of models beyond the aliases and those of the door. */
+  examples: string[];
   logContent: boolean;
 }
 

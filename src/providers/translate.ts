@@ -3,13 +3,14 @@
 import type { ChatRequest } from '../core/chat.ts';
 import type { Translation } from '../core/contracts.ts';
 import { GatewayError } from '../core/errors.ts';
+import { clientPath } from '../core/origin.ts';
 
 export interface Reader {
   /** The value of a field that this wire has a place for; undefined when it was not given. */
   take<Field extends keyof ChatRequest & string>(field: Field): NonNullable<ChatRequest[Field]> | undefined;
   /** Something given that this wire has no place for and that only hints. */
   drop(what: string): void;
-  /** Something given that this wire cannot do. `param` is its path: `messages[0].content[1]`. */
+  /** Something given that this wire cannot do. `param` is its path in the request; the client is told its own: `messages[0].content[1]`. */
   refuse(param: string, why: string): never;
   /** Lays the client's own fields for this wire over the body. A field that nobody took is dropped, or refused if it matters. */
   finish(body: Record<string, unknown>, vendor?: Record<string, unknown>): Translation;
@@ -55,7 +56,8 @@ export function readRequest(chat: ChatRequest, wire: string, drop: readonly stri
     if (chat[field] != null) dropped.add(field);
   }
 
-  function refuse(param: string, why: string): never {
+  function refuse(path: string, why: string): never {
+    const param = clientPath(chat, path);
     throw new GatewayError('invalid_request', `${param}: ${why} (provider wire "${wire}")`, { param });
   }
 

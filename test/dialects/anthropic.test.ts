@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import type { StreamMeta } from '../../src/core/contracts.ts';
 import { GatewayError } from '../../src/core/errors.ts';
 import type { Ending, FinishReason, ReasoningDetail, StreamEvent } from '../../src/core/events.ts';
+import { CLIENT_NAMES } from '../../src/core/origin.ts';
 import { anthropic } from '../../src/dialects/anthropic/door.ts';
 
 const meta: StreamMeta = { streamId: 'str_1', model: 'fast', provider: 'p', created: 1, dropped: [] };
@@ -436,6 +437,7 @@ test('a whole request, as a provider of another wire gets it', () => {
   expect(parsed.stream).toBe(true);
   expect(parsed.verbatim!.headers).toEqual({ 'anthropic-beta': 'a,b', 'anthropic-version': '2023-06-01' });
   expect(parsed.chat).toEqual({
+    [CLIENT_NAMES]: expect.anything(),
     model: 'm',
     context_management: { edits: [] },
     max_tokens: 100,

@@ -9,6 +9,7 @@ import {
   type ReasoningDetail,
   type StreamEvent,
 } from '../../src/core/events.ts';
+import { CLIENT_NAMES } from '../../src/core/origin.ts';
 import { gemini } from '../../src/dialects/gemini/door.ts';
 import { createGeminiDecoder } from '../../src/providers/gemini/decode.ts';
 import { decoding } from '../support/decode.ts';
@@ -256,6 +257,7 @@ test('settings, each by its name here and there', () => {
     mediaResolution: 'MEDIA_RESOLUTION_LOW',
   };
   expect(chatOf({ generationConfig, safetySettings: [{ category: 'X' }], serviceTier: 'FLEX' })).toEqual({
+    [CLIENT_NAMES]: expect.anything(),
     messages: [{ role: 'user', content: 'Hi' }],
     temperature: 0.5,
     top_p: 0.9,

@@ -5,6 +5,7 @@ import { ResponseStream } from 'openai/lib/responses/ResponseStream';
 import { describe, expect, test } from 'vitest';
 import { GatewayError } from '../../src/core/errors.ts';
 import { type Ending, type FinishReason, NO_USAGE, type StreamEvent, type Usage } from '../../src/core/events.ts';
+import { CLIENT_NAMES } from '../../src/core/origin.ts';
 import { openaiResponses as door } from '../../src/dialects/openai-responses/door.ts';
 import { anthropicRequest } from '../../src/providers/anthropic/request.ts';
 import { createOpenAiResponsesDecoder } from '../../src/providers/openai-responses/decode.ts';
@@ -431,6 +432,7 @@ describe('a request', () => {
     const own = { format: 'openai-responses-v1', id: 'rs_1' };
     expect(stream).toBe(true);
     expect(chat).toEqual({
+      [CLIENT_NAMES]: expect.anything(),
       model: 'fast',
       messages: [
         { role: 'system', content: 'Be brief.' },

@@ -8,6 +8,7 @@ import { sseFrame } from '../../core/sse.ts';
 import { createMessageFrames, emptyMessage, type Frame, type MessageFrames, messageDelta } from './blocks.ts';
 import { foldFrames } from './fold.ts';
 import { ownWords } from './messages.ts';
+import { models } from './models.ts';
 import { chatOf, checkRequest, THREAD } from './request.ts';
 
 const WIRE = 'anthropic';
@@ -202,4 +203,5 @@ export const anthropic: Dialect = {
     parse: (body) => chatOf(checkRequest(body)),
     answer: (tokens) => ({ input_tokens: tokens }),
   },
+  models,
 };

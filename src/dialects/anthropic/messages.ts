@@ -3,6 +3,7 @@
 // https://platform.claude.com/docs/en/api/messages/create#body-messages
 import type { ContentPart, Message } from '../../core/chat.ts';
 import type { ReasoningDetail } from '../../core/events.ts';
+import { madeFrom } from '../../core/origin.ts';
 import type { Block, MessagesRequest, WireMessage } from './schema.ts';
 import { isPacked, OWN_FORMAT, unpack } from './thoughts.ts';
 
@@ -12,19 +13,21 @@ type Cache = { cache_control?: BlockOf<'text'>['cache_control'] };
 
 export function systemOf(system: MessagesRequest['system']): Message[] {
   if (!system || system.length === 0) return [];
-  return [{ role: 'system', ...contentOf(typeof system === 'string' ? system : system.flatMap(partsOf)) }];
+  const content = typeof system === 'string' ? system : shownParts(system, 'system');
+  return [madeFrom('system', { role: 'system', ...contentOf(content) })];
 }
 
 export function messagesOf(messages: WireMessage[]): Message[] {
-  return messages.flatMap(({ role, content }): Message[] => {
-    if (typeof content === 'string') return [{ role, content }];
+  return messages.flatMap(({ role, content }, at): Message[] => {
+    const path = `messages[${at}]`;
+    if (typeof content === 'string') return [madeFrom(path, { role, content })];
     switch (role) {
       case 'user':
-        return userMessages(content);
+        return userMessages(content, path);
       case 'assistant':
-        return assistantMessage(content);
+        return assistantMessage(content, path);
       case 'system':
-        return [{ role, ...contentOf(content.flatMap((block) => (isShown(block) ? partsOf(block) : []))) }];
+        return [madeFrom(path, { role, ...contentOf(shownParts(content, `${path}.content`)) })];
       default:
         return role satisfies never;
     }
@@ -45,27 +48,38 @@ function cached({ cache_control }: Cache): Cache {
 
 // ---- the user -------------------------------------------------------------------------------------------------------
 
-function userMessages(blocks: Block[]): Message[] {
-  const results = blocks.flatMap((block) => (block.type === 'tool_result' ? [resultMessage(block)] : []));
-  const parts = blocks.flatMap((block) => (isShown(block) ? partsOf(block) : []));
+function userMessages(blocks: Block[], path: string): Message[] {
+  const results = blocks.flatMap((block, at) =>
+    block.type === 'tool_result' ? [resultMessage(block, `${path}.content[${at}]`)] : [],
+  );
+  const parts = shownParts(blocks, `${path}.content`);
   if (parts.length === 0 && results.length > 0) return results;
-  return [...results, { role: 'user', ...contentOf(parts) }];
+  return [...results, madeFrom(path, { role: 'user', ...contentOf(parts) })];
 }
 
-function resultMessage({ tool_use_id, content, is_error, cache_control }: BlockOf<'tool_result'>): Message {
-  const parts = typeof content === 'string' ? content : (content ?? []).flatMap(resultParts);
-  return {
+function resultMessage(
+  { tool_use_id, content, is_error, cache_control }: BlockOf<'tool_result'>,
+  path: string,
+): Message {
+  const parts = typeof content === 'string' ? content : shownParts((content ?? []).map(resultBlock), `${path}.content`);
+  return madeFrom(path, {
     role: 'tool',
     tool_call_id: tool_use_id,
     ...(parts.length === 0 ? { content: '' } : contentOf(parts)),
     ...(is_error && { is_error: true }),
     ...cached({ cache_control }),
-  };
+  });
 }
 
 /** What is unknown is the result of a tool all the same, and JSON is what other tools answer with. */
-function resultParts(block: Shown): ContentPart[] {
-  return block.type === 'other' ? [{ type: 'text', text: JSON.stringify(block.given) }] : partsOf(block);
+function resultBlock(block: Shown): Shown {
+  return block.type === 'other' ? { type: 'text', text: JSON.stringify(block.given) } : block;
+}
+
+function shownParts(blocks: Block[], path: string): ContentPart[] {
+  return blocks.flatMap((block, at) =>
+    isShown(block) ? partsOf(block).map((part) => madeFrom(`${path}[${at}]`, part)) : [],
+  );
 }
 
 function isShown(block: Block): block is Shown {
@@ -165,14 +179,15 @@ function dataUri({ media_type, data }: { media_type: string; data: string }): st
 /** The `id` of reasoning of this format that came after text; after a call it is the call's. The wire's own builder reads it. */
 const AFTER_TEXT = 'text';
 
-function assistantMessage(blocks: Block[]): Message[] {
+function assistantMessage(blocks: Block[], path: string): Message[] {
   const parts: ContentPart[] = [];
   const calls: NonNullable<Extract<Message, { role: 'assistant' }>['tool_calls']> = [];
   const details: ReasoningDetail[] = [];
   let unsigned = '';
   let cache: Cache = {};
   let before: string | undefined; // what stands in front of a thought
-  for (const block of blocks) {
+  for (const [at, block] of blocks.entries()) {
+    const here = `${path}.content[${at}]`;
     const place = before === undefined ? {} : { id: before };
     switch (block.type) {
       case 'thinking': {
@@ -193,7 +208,7 @@ function assistantMessage(blocks: Block[]): Message[] {
       }
       case 'tool_use': {
         const { id, name, input } = block;
-        calls.push({ id, type: 'function', function: { name, arguments: JSON.stringify(input) } });
+        calls.push(madeFrom(here, { id, type: 'function', function: { name, arguments: JSON.stringify(input) } }));
         cache = cached(block as Cache);
         before = id;
         break;
@@ -207,13 +222,13 @@ function assistantMessage(blocks: Block[]): Message[] {
       case 'tool_result':
         break; // the user's, and no wire takes it from the assistant
       default:
-        parts.push(...partsOf(block));
+        parts.push(...partsOf(block).map((part) => madeFrom(here, part)));
         if (block.type === 'text' && block.text !== '') before = AFTER_TEXT;
     }
   }
   if (parts.length === 0 && calls.length === 0 && details.length === 0) return [];
   return [
-    {
+    madeFrom(path, {
       role: 'assistant',
       ...(parts.length === 0 ? { content: null } : contentOf(parts)),
       ...(calls.length > 0 && { tool_calls: calls }),
@@ -221,7 +236,7 @@ function assistantMessage(blocks: Block[]): Message[] {
       // Open models want their plain thoughts back while the results of their calls come in, and only then.
       ...(unsigned !== '' && calls.length > 0 && { reasoning_content: unsigned }),
       ...cache,
-    },
+    }),
   ];
 }
 

@@ -3,6 +3,7 @@
 // https://platform.claude.com/docs/en/api/messages/create
 import type { ChatRequest, Message, Tool } from '../../core/chat.ts';
 import { GatewayError } from '../../core/errors.ts';
+import { CLIENT_NAMES, madeFrom } from '../../core/origin.ts';
 import { checked } from '../checked.ts';
 import { messagesOf, systemOf } from './messages.ts';
 import { type MessagesRequest, messagesRequest, type WireTool } from './schema.ts';
@@ -19,18 +20,31 @@ export function checkRequest(body: unknown): MessagesRequest {
 /** The provider would keep the conversation, and a thread that began at one of them is unknown to the next. */
 export const THREAD = 'thread';
 
+/** Of the chat request's fields, those that have another name here. */
+const NAMES = {
+  stop: 'stop_sequences',
+  tool_choice: 'tool_choice',
+  parallel_tool_calls: 'tool_choice.disable_parallel_tool_use',
+  response_format: 'output_config.format',
+  'reasoning.effort': 'output_config.effort',
+  'reasoning.max_tokens': 'thinking.budget_tokens',
+  reasoning: 'thinking',
+  user: 'metadata.user_id',
+};
+
 export function chatOf(request: MessagesRequest): ChatRequest {
   const { model, messages, system, max_tokens, stop_sequences, temperature, top_p, top_k } = request;
   const { tools, tool_choice, thinking, output_config, metadata, service_tier, cache_control } = request;
   const reasoning = reasoningOf(thinking, output_config?.effort ?? undefined);
   const format = output_config?.format;
   return {
+    [CLIENT_NAMES]: NAMES,
     ...unknownOf(request),
     model,
     messages: withCache([...systemOf(system), ...messagesOf(messages)], cache_control),
     ...given({ max_tokens, temperature, top_p, top_k }),
     ...(stop_sequences?.length && { stop: stop_sequences }),
-    ...(tools?.length && { tools: tools.map(toolOf) }),
+    ...(tools?.length && { tools: tools.map((tool, at) => madeFrom(`tools[${at}]`, toolOf(tool))) }),
     ...(tool_choice && choiceOf(tool_choice)),
     ...(reasoning && { reasoning }),
     ...(format && {
@@ -58,8 +72,8 @@ function unknownOf(request: MessagesRequest): Record<string, unknown> {
 /** A hint on the whole request is one on its end. */
 function withCache(messages: Message[], cache_control: MessagesRequest['cache_control']): Message[] {
   const last = messages.at(-1);
-  if (!cache_control || !last) return messages;
-  return [...messages.slice(0, -1), { cache_control, ...last } as Message];
+  if (cache_control && last) last.cache_control ??= cache_control;
+  return messages;
 }
 
 /** A tool of the vendor's own stays what it is: other wires refuse it by its place. */

@@ -5,6 +5,7 @@ import { z } from 'zod';
 import type { ContentPart, Message } from '../../core/chat.ts';
 import { GatewayError } from '../../core/errors.ts';
 import type { ReasoningDetail } from '../../core/events.ts';
+import { madeFrom } from '../../core/origin.ts';
 import { detailsOf } from './signature.ts';
 
 const blob = z.looseObject({ mimeType: z.string(), data: z.string(), displayName: z.string().nullish() });
@@ -113,7 +114,9 @@ export function messagesOf(contents: Content[], systemInstruction: Content | nul
   });
   if (system.some((text) => text !== '')) {
     const parts = system.map((text) => ({ type: 'text' as const, text }));
-    messages.push({ role: 'system', content: parts.length === 1 ? parts[0]!.text : parts });
+    messages.push(
+      madeFrom('systemInstruction', { role: 'system', content: parts.length === 1 ? parts[0]!.text : parts }),
+    );
   }
   for (const [at, { role, parts }] of contents.entries()) {
     const asked: ContentPart[] = [];
@@ -121,20 +124,21 @@ export function messagesOf(contents: Content[], systemInstruction: Content | nul
     const isModel = role === 'model';
     if (!isModel) said = undefined;
     else if (said === undefined) {
-      said = createModelTurn();
+      said = createModelTurn(`contents[${at}]`);
       messages.push(said.message);
     }
     for (const [index, part] of (parts ?? []).entries()) {
       const path = `contents[${at}].parts[${index}]`;
       note(part, path);
-      if (said) said.add(part, part.functionCall ? call(part.functionCall) : undefined);
+      if (said) said.add(part, path, part.functionCall ? call(part.functionCall) : undefined);
       else if (part.functionResponse)
-        results.push(resultOf(part.functionResponse, callOf(part.functionResponse, path)));
+        results.push(resultOf(part.functionResponse, callOf(part.functionResponse, path), `${path}.functionResponse`));
       else if (part.functionCall) refuse(`${path}.functionCall`, 'only the model calls functions');
-      else asked.push(...contentOf(part));
+      else asked.push(...contentOf(part, path));
     }
     messages.push(...results);
-    if (asked.length > 0 || (!isModel && results.length === 0)) messages.push({ role: 'user', content: plain(asked) });
+    if (asked.length > 0 || (!isModel && results.length === 0))
+      messages.push(madeFrom(`contents[${at}]`, { role: 'user', content: plain(asked) }));
   }
   return { messages: messages.filter(saysSomething), rest };
 }
@@ -148,22 +152,22 @@ type ModelMessage = Extract<Message, { role: 'assistant' }>;
 
 interface ModelTurn {
   message: ModelMessage;
-  add(part: Part, called: Requested | undefined): void;
+  add(part: Part, path: string, called: Requested | undefined): void;
 }
 
 /** Grows in place while parts are added. */
-function createModelTurn(): ModelTurn {
+function createModelTurn(start: string): ModelTurn {
   const said: ContentPart[] = [];
   const calls: Requested[] = [];
   const details: ReasoningDetail[] = [];
   let firstIsSigned = false;
-  const message: ModelMessage = { role: 'assistant', content: null };
+  const message: ModelMessage = madeFrom(start, { role: 'assistant', content: null });
   return {
     message,
-    add(part, called) {
+    add(part, path, called) {
       const signature = part.thoughtSignature ?? '';
       if (called) {
-        calls.push(called);
+        calls.push(madeFrom(`${path}.functionCall`, called));
         message.tool_calls = calls;
         firstIsSigned ||= signature !== '';
       }
@@ -172,7 +176,7 @@ function createModelTurn(): ModelTurn {
       details.push(...detailsOf(signature, owner));
       if (details.length > 0) message.reasoning_details = details;
       if (part.thought || called) return; // thoughts are not given back as text: what signs them is
-      for (const piece of contentOf(part)) append(said, piece);
+      for (const piece of contentOf(part, path)) append(said, piece);
       message.content = plain(said);
     },
   };
@@ -192,27 +196,31 @@ function plain(pieces: ContentPart[]): string | ContentPart[] {
   return pieces.length === 1 && only!.type === 'text' ? only!.text : pieces;
 }
 
-function contentOf(part: Pick<Part, 'text' | 'inlineData' | 'fileData'>): ContentPart[] {
-  const pieces: ContentPart[] = typeof part.text === 'string' ? [{ type: 'text', text: part.text }] : [];
-  return [...pieces, ...mediaOf(part)];
+function contentOf(part: Pick<Part, 'text' | 'inlineData' | 'fileData'>, path: string): ContentPart[] {
+  const pieces: ContentPart[] =
+    typeof part.text === 'string' ? [madeFrom(`${path}.text`, { type: 'text', text: part.text })] : [];
+  return [...pieces, ...mediaOf(part, path)];
 }
 
-function mediaOf({ inlineData, fileData }: Media): ContentPart[] {
-  if (inlineData) {
-    const { mimeType, displayName } = inlineData;
-    const data = inBase64(inlineData.data);
-    const url = `data:${mimeType};base64,${data}`;
-    const [kind, subtype = ''] = mimeType.toLowerCase().split(';')[0]!.split('/');
-    if (kind === 'image') return [{ type: 'image_url', image_url: { url } }];
-    if (kind === 'audio') return [{ type: 'input_audio', input_audio: { data, format: AUDIO[subtype] ?? subtype } }];
-    return [{ type: 'file', file: { file_data: url, ...(displayName && { filename: displayName }) } }];
-  }
-  if (!fileData) return [];
-  const { fileUri, mimeType, displayName } = fileData;
+function mediaOf({ inlineData, fileData }: Media, path: string): ContentPart[] {
+  if (inlineData) return [madeFrom(`${path}.inlineData`, bytesOf(inlineData))];
+  return fileData ? [madeFrom(`${path}.fileData`, addressed(fileData))] : [];
+}
+
+function bytesOf({ mimeType, data: given, displayName }: z.infer<typeof blob>): ContentPart {
+  const data = inBase64(given);
+  const url = `data:${mimeType};base64,${data}`;
+  const [kind, subtype = ''] = mimeType.toLowerCase().split(';')[0]!.split('/');
+  if (kind === 'image') return { type: 'image_url', image_url: { url } };
+  if (kind === 'audio') return { type: 'input_audio', input_audio: { data, format: AUDIO[subtype] ?? subtype } };
+  return { type: 'file', file: { file_data: url, ...(displayName && { filename: displayName }) } };
+}
+
+function addressed({ fileUri, mimeType, displayName }: z.infer<typeof fileData>): ContentPart {
   const upload = UPLOAD.exec(fileUri)?.[1];
-  if (upload) return [{ type: 'file', file: { file_id: upload } }];
-  if (mimeType?.startsWith('image/')) return [{ type: 'image_url', image_url: { url: fileUri } }];
-  return [{ type: 'file', file: { file_url: fileUri, ...(displayName && { filename: displayName }) } }];
+  if (upload) return { type: 'file', file: { file_id: upload } };
+  if (mimeType?.startsWith('image/')) return { type: 'image_url', image_url: { url: fileUri } };
+  return { type: 'file', file: { file_url: fileUri, ...(displayName && { filename: displayName }) } };
 }
 
 /** Those that have another name as a format than as a media type. */
@@ -226,18 +234,18 @@ function inBase64(data: string): string {
   return /[-_]/.test(data) ? data.replaceAll('-', '+').replaceAll('_', '/') : data;
 }
 
-function resultOf({ response, parts }: NonNullable<Part['functionResponse']>, { id }: Called): Message {
+function resultOf({ response, parts }: NonNullable<Part['functionResponse']>, { id }: Called, path: string): Message {
   const { output, error } = response ?? {};
   const failed = error !== undefined && output === undefined;
   const value = failed ? error : output === undefined ? (response ?? {}) : output;
   const text = typeof value === 'string' ? value : JSON.stringify(value);
-  const attached = (parts ?? []).flatMap((part) => mediaOf(part));
-  return {
+  const attached = (parts ?? []).flatMap((part, at) => mediaOf(part, `${path}.parts[${at}]`));
+  return madeFrom(path, {
     role: 'tool',
     tool_call_id: id,
     content: attached.length > 0 ? [{ type: 'text', text }, ...attached] : text,
     ...(failed && { is_error: true }),
-  };
+  });
 }
 
 export function refuse(param: string, why: string): never {

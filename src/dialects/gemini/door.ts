@@ -7,6 +7,7 @@ import { type ErrorCode, GatewayError } from '../../core/errors.ts';
 import type { StreamEvent } from '../../core/events.ts';
 import { type Chunks, createChunks, wireUsage } from './chunks.ts';
 import { foldChunks } from './fold.ts';
+import { models } from './models.ts';
 import { understood } from './request.ts';
 
 interface Options extends Record<string, unknown> {
@@ -163,4 +164,5 @@ export const gemini: Dialect = {
     },
     answer: (totalTokens) => ({ totalTokens }),
   },
+  models,
 };

@@ -3,6 +3,7 @@
 // https://ai.google.dev/api/generate-content#request-body
 import { z } from 'zod';
 import { type ChatRequest, chatFields, type Tool } from '../../core/chat.ts';
+import { CLIENT_NAMES, madeFrom } from '../../core/origin.ts';
 import { checked } from '../checked.ts';
 import { content, messagesOf, refuse } from './contents.ts';
 import { inCamelCase } from './names.ts';
@@ -84,9 +85,10 @@ export function understood(given: unknown, model: string): Understood {
   const { messages, rest } = messagesOf(contents, systemInstruction);
   if (messages.length === 0) refuse('contents', 'expected something that the user says');
   const { chat, own } = configured(config);
-  const functions = (tools ?? []).flatMap(toolsOf);
+  const functions = (tools ?? []).flatMap((tool, at) => toolsOf(tool, `tools[${at}]`));
   return {
     chat: {
+      [CLIENT_NAMES]: NAMES,
       ...rest,
       ...unclaimed(others, ''),
       ...unclaimed(own, 'generationConfig.'),
@@ -101,6 +103,26 @@ export function understood(given: unknown, model: string): Understood {
     body: { ...plain, contents: contents.map(withoutForeign) },
   };
 }
+
+/** Of the chat request's fields, those that have another name here. */
+const NAMES = {
+  messages: 'contents',
+  temperature: 'generationConfig.temperature',
+  top_p: 'generationConfig.topP',
+  top_k: 'generationConfig.topK',
+  n: 'generationConfig.candidateCount',
+  max_tokens: 'generationConfig.maxOutputTokens',
+  stop: 'generationConfig.stopSequences',
+  seed: 'generationConfig.seed',
+  presence_penalty: 'generationConfig.presencePenalty',
+  frequency_penalty: 'generationConfig.frequencyPenalty',
+  logprobs: 'generationConfig.responseLogprobs',
+  top_logprobs: 'generationConfig.logprobs',
+  modalities: 'generationConfig.responseModalities',
+  reasoning: 'generationConfig.thinkingConfig',
+  tool_choice: 'toolConfig.functionCallingConfig',
+  service_tier: 'serviceTier',
+};
 
 /** The tier that every request gets without asking has another name elsewhere. */
 const TIERS: Record<string, string> = { standard: 'default', unspecified: 'auto' };
@@ -153,10 +175,13 @@ function configured(config: Config): { chat: Omit<ChatRequest, 'model' | 'messag
   return { chat: Object.fromEntries(Object.entries(chat).filter(([, value]) => value != null)), own };
 }
 
-function formatOf(config: Config): ChatRequest['response_format'] {
+type Format = NonNullable<ChatRequest['response_format']>;
+
+function formatOf(config: Config): Format | undefined {
   const { responseMimeType, responseSchema, responseJsonSchema, responseFormat } = config;
   const [first, ...more] = [responseFormat ?? []].flat();
-  if (first && (!first.text || more.length > 0)) return only('responseFormat');
+  const path = `generationConfig.${first ? 'responseFormat' : 'responseMimeType'}`;
+  if (first && (!first.text || more.length > 0)) return madeFrom(path, only('responseFormat'));
   const type = (first?.text?.mimeType ?? responseMimeType ?? '').toLowerCase();
   const wanted =
     first?.text?.schema ?? responseJsonSchema ?? (responseSchema ? jsonSchemaOf(responseSchema) : undefined);
@@ -168,15 +193,23 @@ function formatOf(config: Config): ChatRequest['response_format'] {
     case 'application/json':
     case 'application_json':
       return wanted
-        ? { type: 'json_schema', json_schema: { name: 'response', schema: wanted } }
-        : { type: 'json_object' };
+        ? madeFrom<Format>(schemaPath(config), {
+            type: 'json_schema',
+            json_schema: { name: 'response', schema: wanted },
+          })
+        : madeFrom<Format>(path, { type: 'json_object' });
     default:
-      return only(type);
+      return madeFrom(path, only(type));
   }
 }
 
+function schemaPath({ responseFormat, responseJsonSchema }: Config): string {
+  const field = responseFormat ? 'responseFormat' : responseJsonSchema ? 'responseJsonSchema' : 'responseSchema';
+  return `generationConfig.${field}`;
+}
+
 /** A form that only this wire has. Each of the others refuses one that it does not know, rather than to answer in another. */
-function only(form: string): ChatRequest['response_format'] {
+function only(form: string): Format {
   return { type: form as 'text' };
 }
 
@@ -192,19 +225,17 @@ function reasoningOf(thinking: Config['thinkingConfig']): ChatRequest['reasoning
   return thinkingBudget === -1 || includeThoughts ? { enabled: true } : undefined;
 }
 
-function toolsOf({ functionDeclarations, ...servers }: z.infer<typeof tool>): Tool[] {
+function toolsOf({ functionDeclarations, ...servers }: z.infer<typeof tool>, path: string): Tool[] {
   const functions = (functionDeclarations ?? []).map(
-    ({ name, description, parameters, parametersJsonSchema }): Tool => {
+    ({ name, description, parameters, parametersJsonSchema }, at): Tool => {
       const taken = parametersJsonSchema ?? (parameters ? jsonSchemaOf(parameters) : undefined);
-      return {
-        type: 'function',
-        function: { name, ...(description && { description }), ...(taken && { parameters: taken }) },
-      };
+      const described = { name, ...(description && { description }), ...(taken && { parameters: taken }) };
+      return madeFrom(`${path}.functionDeclarations[${at}]`, { type: 'function', function: described });
     },
   );
   // Tools that the provider runs itself: other wires refuse them by their name.
   const own = Object.entries(servers).filter(([, value]) => value != null);
-  return [...functions, ...own.map(([type, value]): Tool => ({ type, [type]: value }))];
+  return [...functions, ...own.map(([type, value]): Tool => madeFrom(`${path}.${type}`, { type, [type]: value }))];
 }
 
 function choiceOf(config: z.infer<typeof callingConfig> | null | undefined): Pick<ChatRequest, 'tool_choice'> {

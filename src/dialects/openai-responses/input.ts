@@ -6,6 +6,7 @@ import { z } from 'zod';
 import type { ContentPart, Message } from '../../core/chat.ts';
 import { GatewayError } from '../../core/errors.ts';
 import type { ReasoningDetail } from '../../core/events.ts';
+import { madeFrom } from '../../core/origin.ts';
 import { isSealed, unseal } from './reasoning.ts';
 import type { Fields } from './response.ts';
 
@@ -94,6 +95,13 @@ type AssistantMessage = Extract<Message, { role: 'assistant' }>;
 
 export const inputField = z.union([z.string(), z.array(item)]).nullish();
 
+/** While it is put together. */
+type Turn = AssistantMessage & {
+  content: ContentPart[];
+  tool_calls: NonNullable<AssistantMessage['tool_calls']>;
+  reasoning_details: ReasoningDetail[];
+};
+
 export interface Conversation {
   messages: Message[];
   /** What a chat has no place for, by its path: `input[3].content[0]`. */
@@ -103,43 +111,49 @@ export interface Conversation {
 export function messagesOf(input: string | Item[]): Conversation {
   const messages: Message[] = [];
   const foreign: Fields = {};
-  if (typeof input === 'string') return { messages: [{ role: 'user', content: input }], foreign };
+  if (typeof input === 'string') return { messages: [madeFrom('input', { role: 'user', content: input })], foreign };
 
   /** The message that a model's items are joined to: what comes up to the next item that is not its own. */
-  function turn(): AssistantMessage & { content: ContentPart[]; tool_calls: object[]; reasoning_details: object[] } {
+  function turn(param: string): Turn {
     const last = messages.at(-1);
-    if (last?.role !== 'assistant') {
-      messages.push({ role: 'assistant', content: [], tool_calls: [], reasoning_details: [] });
-    }
-    return messages.at(-1) as ReturnType<typeof turn>;
+    if (last?.role === 'assistant') return last as Turn;
+    const fresh: Turn = { role: 'assistant', content: [], tool_calls: [], reasoning_details: [] };
+    messages.push(madeFrom(param, fresh));
+    return fresh;
   }
 
   const partsOf = (given: string | Part[], param: string) =>
-    typeof given === 'string' ? [text(given)] : given.flatMap((piece, at) => partOf(piece, `${param}[${at}]`, foreign));
+    typeof given === 'string'
+      ? [madeFrom(param, text(given))]
+      : given.flatMap((piece, at) => {
+          const path = `${param}[${at}]`;
+          return partOf(piece, path, foreign).map((part) => madeFrom(path, part));
+        });
 
   for (const [at, given] of input.entries()) {
     const param = `input[${at}]`;
     switch (given.type) {
       case 'message':
-        if (given.role === 'assistant') turn().content.push(...partsOf(given.content, `${param}.content`));
-        else messages.push({ role: given.role, content: partsOf(given.content, `${param}.content`) });
+        if (given.role === 'assistant') turn(param).content.push(...partsOf(given.content, `${param}.content`));
+        else messages.push(madeFrom(param, { role: given.role, content: partsOf(given.content, `${param}.content`) }));
         break;
       case 'function_call':
       case 'custom_tool_call': {
         const { call_id: id, name } = given;
         const said = given.type === 'function_call' ? given.arguments : given.input;
-        turn().tool_calls.push({ id, type: 'function', function: { name, arguments: said } });
+        const path = `${param}.${given.type === 'function_call' ? 'arguments' : 'input'}`;
+        turn(param).tool_calls.push(madeFrom(path, { id, type: 'function', function: { name, arguments: said } }));
         break;
       }
       case 'function_call_output':
       case 'custom_tool_call_output': {
         const output = typeof given.output === 'string' ? given.output : partsOf(given.output, `${param}.output`);
-        messages.push({ role: 'tool', tool_call_id: given.call_id, content: output });
+        messages.push(madeFrom(param, { role: 'tool', tool_call_id: given.call_id, content: output }));
         break;
       }
       case 'reasoning': {
         const details = detailsOf(given, `${param}.encrypted_content`);
-        if (details.length > 0) turn().reasoning_details.push(...details);
+        if (details.length > 0) turn(param).reasoning_details.push(...details);
         break;
       }
       case 'other':
@@ -150,22 +164,18 @@ export function messagesOf(input: string | Item[]): Conversation {
         given satisfies never;
     }
   }
-  return { messages: messages.map(plain), foreign };
+  for (const message of messages) simplify(message);
+  return { messages, foreign };
 }
 
-/** Without what is empty; text alone stays text, which every vendor of every wire takes. */
-function plain(message: Message): Message {
-  const content = Array.isArray(message.content) && message.content.length === 1 ? message.content[0]! : undefined;
-  const isPlain = content?.type === 'text' && !content.cache_control;
-  const said = isPlain ? { ...message, content: content.text } : message;
-  if (said.role !== 'assistant') return said;
-  const { content: answer, tool_calls, reasoning_details } = said;
-  return {
-    role: 'assistant',
-    content: answer?.length ? answer : null,
-    ...(tool_calls?.length && { tool_calls }),
-    ...(reasoning_details?.length && { reasoning_details }),
-  };
+/** Takes out what is empty; text alone stays text, which every vendor of every wire takes. */
+function simplify(message: Message): void {
+  const [only, ...more] = Array.isArray(message.content) ? message.content : [];
+  if (only?.type === 'text' && more.length === 0 && !only.cache_control) message.content = only.text;
+  if (message.role !== 'assistant') return;
+  if (!message.content?.length) message.content = null;
+  if (!message.tool_calls?.length) delete message.tool_calls;
+  if (!message.reasoning_details?.length) delete message.reasoning_details;
 }
 
 const text = (said: string): ContentPart => ({ type: 'text', text: said });

@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { type ChatRequest, chatFields, type Message, onDisconnect, type Tool } from '../../core/chat.ts';
 import type { ParsedRequest } from '../../core/contracts.ts';
 import { GatewayError } from '../../core/errors.ts';
+import { CLIENT_NAMES, madeFrom } from '../../core/origin.ts';
 import { checked } from '../checked.ts';
 import { inputField, messagesOf, ownItems } from './input.ts';
 import type { Fields, Options } from './response.ts';
@@ -126,7 +127,7 @@ function chatOf(given: Request): ChatRequest {
     ...rest
   } = given;
   const { messages, foreign } = messagesOf(input ?? []);
-  if (instructions) messages.unshift({ role: 'system', content: instructions });
+  if (instructions) messages.unshift(madeFrom('instructions', { role: 'system', content: instructions }));
   if (messages.length === 0) messages.push(placeholder(given));
   const others = include?.filter((what) => what !== 'reasoning.encrypted_content') ?? []; // that comes in any case
   const chat: Fields = {
@@ -138,14 +139,24 @@ function chatOf(given: Request): ChatRequest {
     reasoning: reasoning && reasoningOf(reasoning),
     response_format: responseFormat(text?.format),
     verbosity: text?.verbosity,
-    tools: tools?.map(toolOf),
+    tools: tools?.map((tool, at) => madeFrom(`tools[${at}]`, toolOf(tool, at))),
     tool_choice: typeof tool_choice === 'object' && tool_choice ? choiceOf(tool_choice) : tool_choice,
     include: others.length > 0 ? others : undefined,
     truncation: truncation === 'disabled' ? undefined : truncation,
   };
   // A null says nothing, and a provider of another wire may refuse even that under a name that it does not know.
-  return Object.fromEntries(Object.entries(chat).filter(([, value]) => value != null)) as ChatRequest;
+  const said = Object.fromEntries(Object.entries(chat).filter(([, value]) => value != null)) as ChatRequest;
+  return { ...said, [CLIENT_NAMES]: NAMES };
 }
+
+/** Of the chat request's fields, those that have another name here. */
+const NAMES = {
+  messages: 'input',
+  max_completion_tokens: 'max_output_tokens',
+  response_format: 'text.format',
+  verbosity: 'text.verbosity',
+  tool_choice: 'tool_choice',
+};
 
 /** No provider sees this message: the one that has the prompt is sent the request as it came, and others refuse the field that says so. */
 function placeholder(given: Request): Message {

@@ -3,7 +3,7 @@
 // https://platform.openai.com/docs/api-reference/chat
 import { z } from 'zod';
 import { type ChatRequest, chatRequest, onDisconnect } from '../../core/chat.ts';
-import type { Collector, Dialect, Encoder, StreamMeta } from '../../core/contracts.ts';
+import type { Collector, Dialect, Encoder, NamedModel, StreamMeta } from '../../core/contracts.ts';
 import type { ErrorCode, GatewayError } from '../../core/errors.ts';
 import type { Ending, FinishReason, StreamEvent, Usage } from '../../core/events.ts';
 import { sseFrame } from '../../core/sse.ts';
@@ -175,6 +175,10 @@ function createCollector(): Collector {
   };
 }
 
+function describeModel({ id, created, provider }: NamedModel): object {
+  return { id, object: 'model', created, owned_by: provider };
+}
+
 export const openai: Dialect = {
   name: 'openai',
   wire: 'openai',
@@ -191,4 +195,10 @@ export const openai: Dialect = {
   encoder: createEncoder,
   collector: createCollector,
   fault: errorBody,
+  /** https://platform.openai.com/docs/api-reference/models */
+  models: {
+    paths: ['/v1/models'],
+    list: (models) => ({ object: 'list', data: models.map(describeModel) }),
+    describe: describeModel,
+  },
 };

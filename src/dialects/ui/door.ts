@@ -4,6 +4,7 @@
 import { z } from 'zod';
 import { type ChatRequest, chatFields, onDisconnect, type Tool } from '../../core/chat.ts';
 import type { Collector, Dialect, Encoder } from '../../core/contracts.ts';
+import { madeFrom } from '../../core/origin.ts';
 import { sseFrame } from '../../core/sse.ts';
 import { checked } from '../checked.ts';
 import { type Chunk, createChunkBuilder, metadataOf } from './chunks.ts';
@@ -67,7 +68,7 @@ function toolsOf(tools: z.infer<typeof request>['tools']): Tool[] | undefined {
     }
     const wrapped = isFields(given.jsonSchema) ? given.jsonSchema : given;
     const fn = { name, parameters: wrapped, ...(description && { description }) };
-    return { type: 'function', function: { ...fn, ...(strict != null && { strict }) } };
+    return madeFrom(path, { type: 'function', function: { ...fn, ...(strict != null && { strict }) } });
   });
 }
 
@@ -181,7 +182,10 @@ export const ui: Dialect = {
         ...chat,
         ...(list && { tools: list }),
         model: model ?? '',
-        messages: [...(system ? [{ role: 'system' as const, content: system }] : []), ...chatMessages(messages)],
+        messages: [
+          ...(system ? [madeFrom('system', { role: 'system' as const, content: system })] : []),
+          ...chatMessages(messages),
+        ],
       } satisfies ChatRequest,
       stream: stream !== false,
       options: { ...(message && { message }) } satisfies Options,

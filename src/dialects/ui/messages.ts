@@ -4,6 +4,7 @@
 import { z } from 'zod';
 import type { ContentPart, Message } from '../../core/chat.ts';
 import { GatewayError } from '../../core/errors.ts';
+import { madeFrom } from '../../core/origin.ts';
 
 /** What the stream of this door put on a part (chunks.ts), back again; other keys are of other servers. */
 const metadata = z
@@ -64,12 +65,12 @@ export function refuse(param: string, why: string): never {
 export function chatMessages(messages: UiMessage[]): Message[] {
   const lastUser = messages.findLastIndex(({ role }) => role === 'user');
   return messages.flatMap(({ role, parts }, at): Message[] => {
-    const path = `messages[${at}].parts`;
+    const path = `messages[${at}]`;
     switch (role) {
       case 'system':
-        return [{ role, content: systemText(parts, path) }];
+        return [madeFrom(path, { role, content: systemText(parts, `${path}.parts`) })];
       case 'user':
-        return [{ role, content: plain(pieces(parts, path)) }];
+        return [madeFrom(path, { role, content: plain(pieces(parts, `${path}.parts`)) })];
       case 'assistant':
         return assistantMessages(parts, path, at < lastUser);
       default:
@@ -89,8 +90,9 @@ function pieces(parts: Piece[], path: string): ContentPart[] {
 }
 
 function pieceOf(piece: Piece, path: string): ContentPart[] {
-  if (piece.type === 'text') return piece.text === '' ? [] : [{ type: 'text', text: textIn(piece, path) }];
-  if (piece.type === 'file') return [fileOf(piece, path)];
+  if (piece.type === 'text')
+    return piece.text === '' ? [] : [madeFrom(path, { type: 'text', text: textIn(piece, path) })];
+  if (piece.type === 'file') return [madeFrom(path, fileOf(piece, path))];
   if (!isForModels(piece.type)) return [];
   return refuse(`${path}.type`, `${JSON.stringify(piece.type.slice(0, 64))} is no part that a model can be given here`);
 }
@@ -147,17 +149,17 @@ function assistantMessages(parts: Part[], path: string, passed: boolean): Messag
   const messages: Message[] = [];
   let step = emptyStep();
   for (const [at, part] of parts.entries()) {
-    const where = `${path}[${at}]`;
+    const where = `${path}.parts[${at}]`;
     if (part.type === 'step-start') {
-      messages.push(...stepMessages(step));
+      messages.push(...stepMessages(step, path));
       step = emptyStep();
     } else if (part.type === 'steering-message') {
-      messages.push(...stepMessages(step));
-      messages.push({ role: 'user', content: plain(pieces(part.parts ?? [], `${where}.parts`)) });
+      messages.push(...stepMessages(step, path));
+      messages.push(madeFrom(where, { role: 'user', content: plain(pieces(part.parts ?? [], `${where}.parts`)) }));
       step = emptyStep();
     } else addPart(step, part, where, passed);
   }
-  messages.push(...stepMessages(step));
+  messages.push(...stepMessages(step, path));
   return messages;
 }
 
@@ -182,8 +184,9 @@ function addCall(step: Step, part: Part, name: string, path: string, passed: boo
   const result = resultOf(part, path, passed);
   const carried = part.callProviderMetadata ?? part.resultProviderMetadata;
   step.details.push(...(carried?.millrace?.reasoning_details ?? []));
-  step.calls.push({ id, type: 'function', function: { name, arguments: argumentsText(part.input ?? part.rawInput) } });
-  step.results.push({ role: 'tool', tool_call_id: id, ...result });
+  const args = argumentsText(part.input ?? part.rawInput);
+  step.calls.push(madeFrom(path, { id, type: 'function', function: { name, arguments: args } }));
+  step.results.push(madeFrom(path, { role: 'tool', tool_call_id: id, ...result }));
 }
 
 /** Arguments are an object on every wire; what the model wrote instead is kept in one, for it to see. */
@@ -216,15 +219,15 @@ function resultOf({ state, output, errorText, approval }: Part, path: string, pa
   return refuse(path, 'this call has no output yet; tools run in the client, which adds it before it sends');
 }
 
-function stepMessages({ content, calls, details, results }: Step): Message[] {
+function stepMessages({ content, calls, details, results }: Step, path: string): Message[] {
   if (content.length === 0 && calls.length === 0) return [];
   return [
-    {
+    madeFrom(path, {
       role: 'assistant',
       content: content.length === 0 ? null : plain(content),
       ...(calls.length > 0 && { tool_calls: calls }),
       ...(details.length > 0 && { reasoning_details: details }),
-    },
+    }),
     ...results,
   ];
 }

@@ -1,5 +1,6 @@
 // Everything of a running Millrace but its port: config → ledger, upstreams, runner, front doors. Sees everything; it decides nothing
 // about a request. A changed config is checked and swapped in here without touching a running stream.
+import { randomBytes } from 'node:crypto';
 import { resolve } from 'node:path';
 import type { FastifyBaseLogger } from 'fastify';
 import { type Config, formatProblems, loadConfig } from './config/load.ts';
@@ -16,6 +17,7 @@ import { ui } from './dialects/ui/door.ts';
 import { createKeyring, type Keyring } from './http/auth.ts';
 import type { RoutesOptions } from './http/routes.ts';
 import type { AppState, Configured } from './http/state.ts';
+import { createStreamTokens } from './http/tokens.ts';
 import type { MockServer } from './mock/server.ts';
 import { usageCsv } from './stores/csv.ts';
 import { openLedger } from './stores/open.ts';
@@ -149,6 +151,7 @@ export async function openGateway(options: GatewayOptions, surroundings: Surroun
     },
     ledger,
     runner,
+    tokens: createStreamTokens(randomBytes(32)),
     get draining() {
       return draining;
     },

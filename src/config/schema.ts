@@ -15,7 +15,9 @@ const server = section({
     .describe('Origins whose pages may call Millrace from a browser, such as https://chat.example.com; "*" for all.'),
   drain: duration({ min: 0 }).prefault('30s').describe('How long live streams get to finish after SIGTERM.'),
   tls: section({
-    cert: text().describe('Certificate and the chain above it, a PEM file. A renewed file is taken up without a restart.'),
+    cert: text().describe(
+      'Certificate and the chain above it, a PEM file. A renewed file is taken up without a restart.',
+    ),
     key: text().describe('Private key of the certificate, a PEM file.'),
     http2: flag()
       .prefault(true)
@@ -92,10 +94,15 @@ const key = section({
 const streams = section({
   onDisconnect: onDisconnect
     .prefault('cancel')
-    .describe('When the client goes away: cancel stops the provider at once, finish lets it run to the end.'),
+    .describe(
+      'When the last client goes away: cancel stops the provider at once, detach after a grace time, finish lets it run to the end.',
+    ),
+  grace: duration({ min: 0 }).prefault('30s').describe('How long detach waits for a client to come back.'),
+  retain: duration({ min: 0 }).prefault('5m').describe('How long a stream can be read again after its end.'),
   buffer: size()
     .prefault('1MiB')
-    .describe('Unread bytes a client may leave behind before its stream ends as slow_client.'),
+    .describe('How much of one stream is kept to be read again; who falls further behind ends as slow_client.'),
+  memory: size().prefault('256MiB').describe('How much is kept of all streams together; the oldest is dropped first.'),
   heartbeat: duration()
     .prefault('15s')
     .describe('Silence after which a comment is sent, so that no proxy cuts the stream.'),

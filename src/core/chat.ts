@@ -121,8 +121,8 @@ export type Message = ChatRequest['messages'][number];
 export type ContentPart = z.infer<typeof part>;
 export type Tool = z.infer<typeof tool>;
 
-/** What happens to the upstream when the client goes away. */
-export const onDisconnect = z.enum(['cancel', 'finish']);
+/** What happens to the upstream when the last client goes away: `detach` waits a while for one to come back. */
+export const onDisconnect = z.enum(['cancel', 'detach', 'finish']);
 export type OnDisconnect = z.infer<typeof onDisconnect>;
 
 /** Everything of a request that costs input tokens, as text: what an estimate of the prompt counts. */

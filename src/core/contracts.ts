@@ -101,6 +101,8 @@ export interface StreamMeta {
   provider: string;
   /** Unix seconds. */
   created: number;
+  /** Where the stream can be read again without a key. */
+  resumeUrl?(): string;
   /** Fields of the request that the provider's wire has no place for. */
   dropped: string[];
 }
@@ -135,6 +137,8 @@ export interface ParsedRequest {
   /** Options that only this front door's encoder needs. */
   options: Record<string, unknown>;
   onDisconnect?: OnDisconnect;
+  /** What the client calls the conversation, where its door lets it ask for the running answer by that name. */
+  conversation?: string;
   /** A template of `prompts/` to be rendered in front of the messages. */
   prompt?: { name: string; variables: Record<string, unknown> };
   /** For the log only. */
@@ -182,6 +186,8 @@ export interface Dialect {
     parse(body: unknown, call: Call): ChatRequest;
     answer(tokens: number): unknown;
   };
+  /** Where a client asks for the running answer of a conversation: `:id` is what it called it. Nothing running is 204. */
+  resume?: string;
   /** Answers which models there are. */
   models?: {
     /** Where the list is; below it is each model, by its name. Doors may share one. */
@@ -204,7 +210,7 @@ export interface Exchange {
   buffered(): number;
   end(): void;
   /** Answers whole, instead of `open`. */
-  reply(status: number, body: unknown, headers: Record<string, string>): void;
+  reply(status: number, json: string, headers: Record<string, string>): void;
   /** Closes the socket at once. */
   destroy(): void;
   /** The client left before its response was finished. Called at most once, also when that happened before. */

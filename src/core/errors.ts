@@ -8,6 +8,7 @@ export const ERROR_TABLE = {
   forbidden: { status: 403, retryable: false },
   model_not_found: { status: 404, retryable: false },
   stream_not_found: { status: 404, retryable: false },
+  idempotency_conflict: { status: 409, retryable: false },
   stream_gone: { status: 410, retryable: false },
   request_too_large: { status: 413, retryable: false },
   rate_limited: { status: 429, retryable: true },

@@ -41,7 +41,8 @@ function createEncoder(): Encoder {
   let id = 0;
   return {
     start(meta) {
-      const data = { stream_id: meta.streamId, model: meta.model, provider: meta.provider };
+      const { streamId: stream_id, model, provider } = meta;
+      const data = { stream_id, model, provider, resume_url: meta.resumeUrl?.() };
       return `retry: 1000\n${sseFrame(++id, JSON.stringify(data), 'start')}`;
     },
     event(event) {

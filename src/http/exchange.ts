@@ -70,12 +70,11 @@ export function createExchange(request: FastifyRequest, reply: FastifyReply): Ex
     },
     buffered: () => response.writableLength,
     end: () => response.end(),
-    reply(status, body, headers) {
-      const json = Buffer.from(JSON.stringify(body));
+    reply(status, json, headers) {
       response.writeHead(status, {
         ...inherited,
         'content-type': 'application/json; charset=utf-8',
-        'content-length': json.length,
+        'content-length': Buffer.byteLength(json),
         ...headers,
       });
       response.end(json);

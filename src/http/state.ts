@@ -4,9 +4,9 @@
 import type { Ledger, PriceOf } from '../core/accounting.ts';
 import type { ChatRequest, OnDisconnect } from '../core/chat.ts';
 import type { Catalogue } from '../stream/plan.ts';
-import type { Runner } from '../stream/run.ts';
-import type { SessionLimits } from '../stream/session.ts';
+import type { Runner, StreamLimits } from '../stream/run.ts';
 import type { Keyring } from './auth.ts';
+import type { StreamTokens } from './tokens.ts';
 
 export interface Prompts {
   /** Throws `invalid_request` naming what is wrong with the name or the variables. */
@@ -22,7 +22,7 @@ export interface Configured {
   keyring: Keyring;
   priceOf: PriceOf;
   prompts: Prompts;
-  streams: SessionLimits & { commitAfter: number; onDisconnect: OnDisconnect };
+  streams: StreamLimits & { onDisconnect: OnDisconnect };
   /** The name that a model asked for at a door stands for; itself where the config has nothing for it. */
   modelAt(door: string, asked: string): string;
   /** The names that the config has for a door, patterns aside. */
@@ -36,6 +36,7 @@ export interface AppState {
   readonly configured: Configured;
   readonly ledger: Ledger;
   readonly runner: Runner;
+  readonly tokens: StreamTokens;
   /** No new work is taken. */
   readonly draining: boolean;
 }

@@ -1,21 +1,81 @@
-// Streams by their id: stopping one. A stream belongs to the key that started it; of another's nothing is told, not even that it
-// exists.
-import type { FastifyInstance } from 'fastify';
+// Streams by their id: reading one again, following it, stopping it, and which there are. A stream belongs to the key that started it;
+// of another's nothing is told, not even that it exists. A stream's own token opens that stream without a key.
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { GatewayError } from '../core/errors.ts';
+import { type Owner, placeAfter, type Stream } from '../stream/directory.ts';
+import type { Key } from './auth.ts';
+import { createExchange } from './exchange.ts';
 import type { AppState } from './state.ts';
 
+interface ById {
+  Params: { id: string };
+  Querystring: { token?: string; last_event_id?: string };
+}
+
 export function mountStreams(app: FastifyInstance, state: AppState): void {
-  /**
-   * Stops a stream of any front door. Its reader gets the door's own ending with the usage so far; the answer here says the same, once
-   * the bill is closed: `{"stream_id","finish_reason","usage","cost_usd",…}`. A stream that ended by itself meanwhile says how.
-   */
-  app.delete<{ Params: { id: string } }>('/v1/streams/:id', async (request) => {
-    const key = await state.configured.keyring.identify(request);
+  const { streams } = state.runner;
+
+  async function streamOf(request: FastifyRequest<ById>): Promise<Stream> {
     const { id } = request.params;
-    const ending = await state.runner.stop(id, key?.admin ? undefined : (key?.name ?? null));
-    if (!ending) throw new GatewayError('stream_not_found', 'No stream of this id is under way.', { param: 'id' });
+    if (state.tokens.holds(id, request.query.token)) return streams.find(id, undefined);
+    return streams.find(id, ownerOf(await state.configured.keyring.identify(request)));
+  }
+
+  /**
+   * Replays what follows `Last-Event-ID` (or `?last_event_id=`; without either, everything) in the shape that the stream was started
+   * with, then goes on with it live. 204 when all of a stream that has ended was read: a browser's EventSource then asks no more.
+   */
+  app.get<ById>('/v1/streams/:id', async (request, reply) => {
+    const stream = await streamOf(request);
+    return follow(stream, lastEventIdOf(request), request, reply);
+  });
+
+  /**
+   * Stops a stream of any front door. Its readers get the door's own ending with the usage so far; the answer here says the same, once
+   * the bill is closed: `{"stream_id","finish_reason","usage","cost_usd",…}`. A stream that had ended by itself says how.
+   */
+  app.delete<ById>('/v1/streams/:id', async (request) => {
+    const { id, stop } = await streamOf(request);
+    const ending = await stop();
     const { type, usage, cost_usd, model, provider, attempts, timing } = ending;
     const end = type === 'done' ? { finish_reason: ending.finishReason } : { error: ending.error.body() };
     return { stream_id: id, ...end, usage, cost_usd, model, provider, attempts, timing };
+  });
+
+  /** What is running, oldest first: of one's own key, of all for an admin. */
+  app.get('/v1/streams', async (request) => {
+    const owner = ownerOf(await state.configured.keyring.identify(request));
+    const mine = [...streams.running.values()].filter(({ key }) => owner === undefined || key === owner);
+    return {
+      data: mine.map(({ id, key, door, model, startedAt, audience }) => ({
+        stream_id: id,
+        key,
+        model,
+        door,
+        started_at: new Date(startedAt).toISOString(),
+        followers: audience.size,
+      })),
+    };
+  });
+}
+
+/** Makes a client one more of a stream's audience. Nothing left to say is 204. */
+export function follow(stream: Stream, lastEventId: number, request: FastifyRequest, reply: FastifyReply): unknown {
+  const place = placeAfter(stream, lastEventId);
+  if (!place) return reply.code(204).send();
+  stream.audience.attach(createExchange(request, reply), place);
+  return reply;
+}
+
+/** An admin's key opens everything; without keys everything is this machine's. */
+export function ownerOf(key: Key | null): Owner {
+  return key?.admin ? undefined : (key?.name ?? null);
+}
+
+function lastEventIdOf({ headers, query }: FastifyRequest<ById>): number {
+  const given = headers['last-event-id'] ?? query.last_event_id ?? '0';
+  if (typeof given === 'string' && /^\d{1,15}$/.test(given)) return Number(given);
+  throw new GatewayError('invalid_request', 'last_event_id: expected the id of an event, a whole number.', {
+    param: 'last_event_id',
   });
 }

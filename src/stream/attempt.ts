@@ -179,7 +179,7 @@ export function startAttempt(options: AttemptOptions): Attempt {
 
   async function settle(): Promise<Outcome> {
     const whole = terminal?.type === 'done';
-    if (whole && session.whole && !session.gone) meter.delivered();
+    if (whole && session.whole && session.audience.size > 0) meter.delivered();
     const reading = await meter.settle({ sent: sent && !refused, whole });
     const firstAt = meter.firstTokenAt();
     const first_token_ms = firstAt === null ? null : Math.round(firstAt - arrivedAt);

@@ -9,9 +9,12 @@ import type { Dialect, Exchange, ParsedRequest, Target } from '../core/contracts
 import { GatewayError } from '../core/errors.ts';
 import { type Ending, NO_USAGE } from '../core/events.ts';
 import { type Attempt, type Outcome, startAttempt } from './attempt.ts';
+import { createDirectory, type Directory, type Idempotency, type Limits, type Stream } from './directory.ts';
+import type { FollowerLimits } from './follower.ts';
 import { createMeter, formatTokens } from './meter.ts';
 import type { Plan } from './plan.ts';
-import { createStreamedSession, createWholeSession, type Session, type SessionLimits } from './session.ts';
+import { schedule } from './schedule.ts';
+import { createStreamedSession, createWholeSession, type Session } from './session.ts';
 
 export interface RunRequest {
   dialect: Dialect;
@@ -21,11 +24,22 @@ export interface RunRequest {
   /** The key's name; null where none is configured. */
   key: string | null;
   onDisconnect: OnDisconnect;
-  limits: SessionLimits & { commitAfter: number };
+  idempotency?: Idempotency;
+  /** Where a stream can be read again without a key. */
+  resumeUrl(id: string): string;
+  limits: StreamLimits;
   priceOf: PriceOf;
   /** Also log what was answered (config `log.content`). */
   logContent: boolean;
   log: RunLog;
+}
+
+/** Milliseconds and characters. */
+export interface StreamLimits extends FollowerLimits, Limits {
+  /** Silence of the provider after which the response begins anyway. */
+  commitAfter: number;
+  /** How long `detach` waits for a client. */
+  grace: number;
 }
 
 /** Two lines a stream: when it starts and when it ends. */
@@ -41,20 +55,15 @@ export interface Runner {
   countPrompt(chat: ChatRequest): Promise<number>;
   /** Streams under way. */
   live(): number;
-  /**
-   * Ends a stream because its owner asked: whoever reads it gets `done` with `cancelled` and the usage. Resolves with its ending
-   * once the bill is closed; undefined when no stream of this id and key is under way. `owner` undefined: of any key.
-   */
-  stop(id: string, owner: string | null | undefined): Promise<Ending | undefined>;
+  /** Running and retained streams by their ids. */
+  streams: Directory;
   /** Waits for live streams until the deadline, in milliseconds, then ends the rest with `shutting_down`. */
   drain(deadline: number): Promise<void>;
   close(): void;
 }
 
 interface Live {
-  key: string | null;
   end(why: GatewayError | 'cancelled'): void;
-  ended: Promise<Ending>;
   note(): RowNote | undefined;
 }
 
@@ -67,58 +76,85 @@ export function createRunner(deps: {
   coarseTokens(text: string): number;
 }): Runner {
   const { ledger, tokenizer, coarseTokens } = deps;
-  const live = new Map<string, Live>();
+  const live = new Set<Live>();
+  const streams = createDirectory();
   let emptied: (() => void) | undefined;
 
   const notes = setInterval(() => {
-    const rows = [...live.values()].flatMap((stream) => stream.note() ?? []);
+    const rows = [...live].flatMap((stream) => stream.note() ?? []);
     if (rows.length > 0) ledger.note(rows).catch(() => {}); // the next one carries the same and more
   }, NOTE_EVERY);
   notes.unref();
 
   async function run(request: RunRequest): Promise<void> {
-    const { dialect, parsed, plan, exchange, limits, log } = request;
+    const { dialect, parsed, plan, limits, log } = request;
     const arrivedAt = performance.now();
     const id = `str_${randomBytes(20).toString('base64url')}`;
+    let current: Attempt | undefined;
+    let stopped: GatewayError | 'cancelled' | undefined; // ended from outside: no further attempt
+    let left = false; // nobody listens, and nobody is waited for
+    let grace: NodeJS.Timeout | undefined;
+    const { promise: interrupted, resolve: interrupt } = Promise.withResolvers<void>(); // a wait that nobody waits for ends
+    const { promise: ended, resolve: settle } = Promise.withResolvers<Ending>();
+
+    function end(why: GatewayError | 'cancelled'): void {
+      stopped ??= why;
+      current?.cancel(why);
+      interrupt();
+    }
+
+    function leave(): void {
+      left = true;
+      current?.cancel('client_closed');
+      interrupt();
+    }
+
+    /** Somebody came or left; `why`: was dropped. */
+    function onChange(why?: GatewayError): void {
+      clearTimeout(grace);
+      if (session.audience.size > 0 || request.onDisconnect === 'finish') return;
+      if (request.onDisconnect === 'detach') grace = setTimeout(leave, limits.grace).unref();
+      else if (why) end(why);
+      else leave();
+    }
+
     const common = {
-      id,
-      model: plan.model,
+      meta: {
+        streamId: id,
+        model: plan.model,
+        provider: '',
+        created: Math.floor(Date.now() / 1000),
+        resumeUrl: () => request.resumeUrl(id),
+        dropped: [],
+      },
       wire: dialect.wire,
-      exchange,
       limits,
       fault: dialect.fault,
       independent: request.onDisconnect === 'finish',
+      onChange,
+      onPack: streams.growth(limits),
     };
     const session = parsed.stream
       ? createStreamedSession(common, dialect.encoder(parsed.options))
       : createWholeSession(common, dialect.collector(parsed.options));
-
-    let current: Attempt | undefined;
-    let stopped: GatewayError | 'cancelled' | undefined; // ended from outside: no further attempt
-    let interrupt: () => void = () => {}; // a wait between attempts ends when nobody waits for it
-    const interrupted = new Promise<void>((resolve) => {
-      interrupt = resolve;
-    });
-    const { promise: ended, resolve: settled } = Promise.withResolvers<Ending>();
-    const stream: Live = {
+    const stream: Stream = {
+      id,
       key: request.key,
-      end(why) {
-        stopped ??= why;
-        current?.cancel(why);
-        interrupt();
+      door: dialect.name,
+      model: plan.model,
+      startedAt: Date.now(),
+      idempotency: request.idempotency,
+      conversation: parsed.conversation,
+      audience: session.audience,
+      stop() {
+        end('cancelled');
+        return ended;
       },
-      ended,
-      note: () => current?.note(),
     };
-    live.set(id, stream);
-    session.onGone((why) => {
-      if (request.onDisconnect === 'finish') return;
-      if (why) stream.end(why);
-      else {
-        current?.cancel('client_closed');
-        interrupt();
-      }
-    });
+    const running: Live = { end, note: () => current?.note() };
+    live.add(running);
+    streams.add(stream);
+    session.audience.attach(request.exchange, START);
     const commit = setTimeout(() => session.commit(), limits.commitAfter);
     commit.unref();
     log.info(
@@ -126,13 +162,12 @@ export function createRunner(deps: {
       'stream started',
     );
 
-    const abandoned = () => session.gone && request.onDisconnect === 'cancel';
     let attempts = 0;
     let outcome: Outcome | undefined;
     try {
       for (const { target, wait } of schedule(plan, () => outcome)) {
         if (wait > 0) await Promise.race([sleep(wait, undefined, { ref: false }), interrupted]);
-        if (stopped || abandoned()) break;
+        if (stopped || left) break;
         attempts++;
         session.meta.provider = target.provider.name;
         current = begin(request, session, target, attempts, arrivedAt);
@@ -141,20 +176,16 @@ export function createRunner(deps: {
       }
     } finally {
       clearTimeout(commit);
-      live.delete(id);
+      live.delete(running);
     }
     const ending = endingOf(outcome, stopped, plan.model, session.meta.provider, attempts, arrivedAt);
     session.end(ending);
-    settled(ending);
-    const end =
-      session.gone && !outcome?.terminal && stopped !== 'cancelled'
-        ? 'client_closed'
-        : ending.type === 'done'
-          ? ending.finishReason
-          : ending.error.code;
+    clearTimeout(grace);
+    streams.end(stream, ending, limits);
+    settle(ending);
     const line = {
       stream: id,
-      end,
+      end: left && !outcome?.terminal ? 'client_closed' : endReasonOf(ending),
       provider: ending.provider,
       attempts,
       usage: ending.usage,
@@ -163,7 +194,8 @@ export function createRunner(deps: {
     };
     if (request.logContent && outcome) log.info({ stream: id, text: outcome.text }, 'answer');
     // An error's message may quote the provider, and that the prompt: only the code is logged, and the cause of our own faults.
-    if (end === 'internal') log.error({ ...line, err: (ending as { error?: Error }).error?.cause }, 'stream ended');
+    if (line.end === 'internal')
+      log.error({ ...line, err: (ending as { error?: Error }).error?.cause }, 'stream ended');
     else log.info(line, 'stream ended');
     if (live.size === 0) emptied?.();
   }
@@ -199,7 +231,7 @@ export function createRunner(deps: {
     return new Promise((resolve) => {
       const timer = setTimeout(() => {
         const error = new GatewayError('shutting_down', 'Millrace is shutting down; send the request again.');
-        for (const stream of live.values()) stream.end(error);
+        for (const stream of live) stream.end(error);
       }, deadline);
       emptied = () => {
         clearTimeout(timer);
@@ -208,54 +240,23 @@ export function createRunner(deps: {
     });
   }
 
-  async function stop(id: string, owner: string | null | undefined): Promise<Ending | undefined> {
-    const stream = live.get(id);
-    if (!stream || (owner !== undefined && stream.key !== owner)) return undefined;
-    stream.end('cancelled');
-    return stream.ended;
-  }
-
   async function countPrompt(chat: ChatRequest): Promise<number> {
     const { tokens } = await tokenizer.count(chat.model, promptText(chat));
     return tokens + formatTokens(chat);
   }
 
-  return { run, stop, countPrompt, live: () => live.size, drain, close: () => clearInterval(notes) };
-}
-
-/**
- * The order of attempts: each target, asked again with full jitter while its failure may pass, then the next. Goes on only after
- * a failure that is this provider's own; a refusal that any other would give as well is final.
- * https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
- */
-function* schedule(plan: Plan, last: () => Outcome | undefined): Generator<{ target: Target; wait: number }> {
-  for (const target of plan.targets) {
-    for (let retry = 0; retry <= plan.retries; retry++) {
-      const error = failureOf(last());
-      if (error && retry > 0 && !error.retryable) break;
-      const asked = (error?.retryAfter ?? 0) * 1000;
-      yield {
-        target,
-        wait:
-          retry === 0 ? 0 : Math.max(Math.min(asked, MAX_WAIT), Math.random() * Math.min(250 * 2 ** retry, MAX_WAIT)),
-      };
-      if (!movesOn(last())) return;
-    }
+  function close(): void {
+    clearInterval(notes);
+    streams.close();
   }
+
+  return { run, streams, countPrompt, live: () => live.size, drain, close };
 }
 
-const MAX_WAIT = 8000;
+const START = { block: 0, offset: 0 };
 
-function failureOf(outcome: Outcome | undefined): GatewayError | undefined {
-  return outcome?.terminal?.type === 'error' ? outcome.terminal.error : undefined;
-}
-
-/** A refusal before anything was sent says what this target's wire cannot do; the next one's may. */
-function movesOn(outcome: Outcome | undefined): boolean {
-  const error = failureOf(outcome);
-  if (error === undefined) return false;
-  if (error.code === 'invalid_request') return !outcome!.sent;
-  return error.code.startsWith('upstream_') || error.code === 'model_not_found';
+function endReasonOf(ending: Ending): string {
+  return ending.type === 'done' ? ending.finishReason : ending.error.code;
 }
 
 function endingOf(

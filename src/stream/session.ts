@@ -1,22 +1,18 @@
-// One client's side of a stream: when it is committed, what has been written to it, whether it still listens. Frames gather in a
-// string until the pump flushes them, once per upstream chunk. Knows the front door only as an encoder or a collector, and the
-// response only as an Exchange.
-import type { Collector, Encoder, Exchange, StreamMeta } from '../core/contracts.ts';
-import { GatewayError } from '../core/errors.ts';
+// What a stream says: events become frames of its front door, which gather in a string until the pump flushes them, once per upstream
+// chunk. Knows the front door only as an encoder or a collector, and who hears it only as an audience.
+import type { Collector, Encoder, StreamMeta } from '../core/contracts.ts';
+import type { GatewayError } from '../core/errors.ts';
 import type { ContentEvent, Ending } from '../core/events.ts';
-import { HEARTBEAT } from '../core/sse.ts';
-
-/** Milliseconds and bytes. */
-export interface SessionLimits {
-  heartbeat: number;
-  /** Unread bytes after which a client is too slow. */
-  buffer: number;
-  /** How long a client may read nothing at all. */
-  stall: number;
-}
-
-/** `sent`: taken. `behind`: taken, but hold the provider back until `onDrain`. `kept`: nobody took it. */
-export type Flushed = 'sent' | 'behind' | 'kept';
+import { HEARTBEAT, withoutLineSeparators } from '../core/sse.ts';
+import {
+  type Answer,
+  type Audience,
+  type AudienceListeners,
+  createBroadcast,
+  createWaiting,
+  type Flushed,
+} from './audience.ts';
+import type { FollowerLimits } from './follower.ts';
 
 export interface Session {
   readonly id: string;
@@ -24,9 +20,9 @@ export interface Session {
   readonly wire: string | undefined;
   /** Answered at once at the end; nothing is delivered before. */
   readonly whole: boolean;
-  readonly gone: boolean;
   /** What the client is told when the stream begins; the provider is set for each attempt. */
   readonly meta: StreamMeta;
+  readonly audience: Audience;
   begin(): void;
   /** Begins now, with nothing to say yet, so that no proxy takes the silence for death. */
   commit(): void;
@@ -34,35 +30,23 @@ export interface Session {
   raw(data: string, hasUsage: boolean): void;
   /** Hands over what has gathered. */
   flush(): Flushed;
+  /** The provider need not be held back any longer. */
   onDrain(listener: () => void): void;
-  /** The client left, or was dropped for reading too slowly. Told once. */
-  onGone(listener: (why: GatewayError | undefined) => void): void;
   end(ending: Ending): void;
 }
 
 export interface SessionOptions {
-  id: string;
-  /** As the client asked. */
-  model: string;
+  meta: StreamMeta;
   wire: string | undefined;
-  exchange: Exchange;
-  limits: SessionLimits;
+  limits: FollowerLimits;
   /** Said of an error that ends the request before anything was committed. */
   fault(error: GatewayError, ending: Ending): unknown;
-  /** Runs on without its client: a slow one is then dropped at the byte cap rather than waited for. */
+  /** Runs on without its clients. */
   independent: boolean;
-}
-
-interface Base {
-  readonly meta: StreamMeta;
-  gone: boolean;
-  ended: boolean;
-}
-
-function reject(exchange: Exchange, error: GatewayError, body: unknown): void {
-  const headers: Record<string, string> = {};
-  if (error.retryAfter !== undefined) headers['retry-after'] = String(error.retryAfter);
-  exchange.reply(error.status, body, headers);
+  /** Somebody came, or left; `why`: was dropped. */
+  onChange: AudienceListeners['onChange'];
+  /** What is kept of the stream has grown by so many characters. */
+  onPack(characters: number): void;
 }
 
 /** What a header takes, and no more of it than a proxy lets through. A field's name is the client's own, so it may be anything. */
@@ -73,162 +57,101 @@ function headersOf({ streamId, dropped }: StreamMeta): Record<string, string> {
   return { 'millrace-stream-id': streamId, ...(names && { 'millrace-dropped': names.slice(0, MAX_DROPPED) }) };
 }
 
-function createBase({ id, model, exchange }: SessionOptions, drop: () => void) {
-  const base: Base = {
-    meta: { streamId: id, model, provider: '', created: Math.floor(Date.now() / 1000), dropped: [] },
-    gone: false,
-    ended: false,
-  };
-  const gone: ((why: GatewayError | undefined) => void)[] = [];
-  function leave(why?: GatewayError): void {
-    if (base.gone || base.ended) return;
-    base.gone = true;
-    drop();
-    for (const listener of gone) listener(why);
-  }
-  exchange.onClose(() => leave());
-  return { base, leave, onGone: (listener: (why: GatewayError | undefined) => void) => void gone.push(listener) };
+function refusal({ fault }: SessionOptions, error: GatewayError, ending: Ending): Answer {
+  const headers: Record<string, string> = {};
+  if (error.retryAfter !== undefined) headers['retry-after'] = String(error.retryAfter);
+  return [error.status, JSON.stringify(fault(error, ending)), headers];
 }
 
 /** Server-sent events, written as they come. */
 export function createStreamedSession(options: SessionOptions, encoder: Encoder): Session {
-  const { exchange, limits, independent } = options;
-  const { heartbeat = HEARTBEAT } = encoder;
-  const { base, leave, onGone } = createBase(options, release);
-  let committed = false;
+  const { meta, limits, independent, onPack } = options;
+  const { heartbeat = HEARTBEAT, contentType } = encoder;
+  const audience = createBroadcast({ limits, heartbeat, independent, onPack });
+  let onDrain = () => {};
+  let ended = false;
   let pending = '';
-  let behind = false;
-  let writtenAt = 0;
-  let pulse: NodeJS.Timeout | undefined;
-  let stalled: NodeJS.Timeout | undefined;
-  let onDrain: (() => void) | undefined;
+  audience.listen({ onChange: options.onChange, onDrain: () => onDrain() });
 
-  exchange.onDrain(() => {
-    behind = false;
-    clearTimeout(stalled);
-    onDrain?.();
-  });
-
-  function release(): void {
-    clearTimeout(pulse);
-    clearTimeout(stalled);
-    pending = '';
+  function begin(): void {
+    if (audience.committed) return;
+    audience.open({ ...headersOf(meta), ...encoder.headers, ...(contentType && { 'content-type': contentType }) });
+    pending = encoder.start(meta) + pending;
   }
 
-  function dropSlow(what: string): void {
-    exchange.destroy();
-    leave(new GatewayError('slow_client', `The client was dropped: ${what}.`));
-  }
-
-  /** Re-arms itself for what is left of the silence, so that writing only stamps a clock. */
-  function beat(): void {
-    const silence = performance.now() - writtenAt;
-    if (silence >= limits.heartbeat && !behind) {
-      exchange.write(heartbeat);
-      writtenAt = performance.now();
+  function flush(): Flushed {
+    if (pending !== '') {
+      const frames = withoutLineSeparators(pending);
+      pending = '';
+      audience.deliver(frames);
     }
-    const left = behind ? limits.heartbeat : limits.heartbeat - (performance.now() - writtenAt);
-    pulse = setTimeout(beat, Math.max(1, Math.ceil(left)));
-    pulse.unref();
-  }
-
-  function write(frames: string): Flushed {
-    writtenAt = performance.now();
-    if (exchange.write(frames)) return 'sent';
-    if (exchange.buffered() > limits.buffer) {
-      dropSlow(`it left more than ${limits.buffer} bytes unread`);
-      return 'kept';
-    }
-    if (!behind) {
-      behind = true;
-      stalled = setTimeout(() => dropSlow(`it read nothing for ${limits.stall} ms`), limits.stall);
-      stalled.unref();
-    }
-    return independent ? 'sent' : 'behind';
+    return audience.state();
   }
 
   return {
-    id: options.id,
+    id: meta.streamId,
     wire: encoder.raw && options.wire,
     whole: false,
-    get gone() {
-      return base.gone;
-    },
-    meta: base.meta,
-    begin() {
-      if (committed || base.gone) return;
-      committed = true;
-      const { contentType, headers } = encoder;
-      exchange.open({ ...headersOf(base.meta), ...headers, ...(contentType && { 'content-type': contentType }) });
-      writtenAt = performance.now();
-      pending = encoder.start(base.meta) + pending;
-      beat();
-    },
+    meta,
+    audience,
+    begin,
     commit() {
-      if (committed || base.gone) return;
-      this.begin();
-      if (pending === '') pending = heartbeat;
-      this.flush();
+      if (audience.committed) return;
+      begin();
+      if (pending === '') audience.beat();
+      else flush();
     },
     event(event) {
-      if (!base.gone) pending += encoder.event(event);
+      pending += encoder.event(event);
     },
     raw(data, hasUsage) {
-      if (!base.gone) pending += encoder.raw!(data, hasUsage);
+      pending += encoder.raw!(data, hasUsage);
     },
-    flush() {
-      if (base.gone) return 'kept';
-      if (pending === '') return 'sent';
-      const frames = pending;
-      pending = '';
-      return write(frames);
-    },
+    flush,
     onDrain(listener) {
       onDrain = listener;
     },
-    onGone,
     end(ending) {
-      if (base.gone || base.ended) return;
-      if (!committed && ending.type === 'error') {
-        base.ended = true;
-        release();
-        reject(exchange, ending.error, options.fault(ending.error, ending));
+      if (ended) return;
+      ended = true;
+      if (!audience.committed && ending.type === 'error') {
+        audience.reject(refusal(options, ending.error, ending));
         return;
       }
-      this.begin();
-      const frames = pending + encoder.end(ending);
-      base.ended = true;
-      release();
-      exchange.write(frames);
-      exchange.end();
+      begin();
+      pending += encoder.end(ending);
+      flush();
+      audience.end();
     },
   };
 }
 
-/** One JSON object at the end; until then nothing is written and nothing can be too slow. */
+/** One JSON object at the end. */
 export function createWholeSession(options: SessionOptions, collector: Collector): Session {
-  const { exchange } = options;
-  const { base, onGone } = createBase(options, () => {});
+  const { meta } = options;
+  const audience = createWaiting();
+  let ended = false;
+  audience.listen(options);
   return {
-    id: options.id,
+    id: meta.streamId,
     wire: collector.raw && options.wire,
     whole: true,
-    get gone() {
-      return base.gone;
-    },
-    meta: base.meta,
+    meta,
+    audience,
     begin() {},
     commit() {},
     event: (event) => collector.event(event),
     raw: (data, hasUsage) => collector.raw!(data, hasUsage),
     flush: () => 'kept',
     onDrain() {},
-    onGone,
     end(ending) {
-      if (base.gone || base.ended) return;
-      base.ended = true;
-      if (ending.type === 'error') reject(exchange, ending.error, options.fault(ending.error, ending));
-      else exchange.reply(200, collector.result(ending, base.meta), headersOf(base.meta));
+      if (ended) return;
+      ended = true;
+      audience.answer(
+        ending.type === 'error'
+          ? refusal(options, ending.error, ending)
+          : [200, JSON.stringify(collector.result(ending, meta)), headersOf(meta)],
+      );
     },
   };
 }

@@ -1,21 +1,9 @@
 // Every recording and fixture of every wire, however its bytes are cut: the same events; and cut off anywhere, never a false success.
 import { describe, expect, test } from 'vitest';
-import { createAnthropicDecoder } from '../../src/providers/anthropic/decode.ts';
-import { createBedrockDecoder } from '../../src/providers/bedrock/decode.ts';
-import { createGeminiDecoder } from '../../src/providers/gemini/decode.ts';
-import { createOpenAiDecoder } from '../../src/providers/openai/decode.ts';
-import { createOpenAiResponsesDecoder } from '../../src/providers/openai-responses/decode.ts';
-import { type CreateDecoder, type Decode, type Decoded, decoding, fold } from '../support/decode.ts';
+import { type Decode, type Decoded, decoding, fold } from '../support/decode.ts';
 import { expectRead, type Read } from '../support/expect.ts';
-import { chunkings, type Recording, recordingsOf } from '../support/recordings.ts';
-
-const WIRES: [wire: string, create: CreateDecoder][] = [
-  ['openai-chat', createOpenAiDecoder],
-  ['openai-responses', createOpenAiResponsesDecoder],
-  ['anthropic-messages', createAnthropicDecoder],
-  ['gemini', createGeminiDecoder],
-  ['bedrock-converse', createBedrockDecoder],
-];
+import { chunkings, type Recording } from '../support/recordings.ts';
+import { wires } from '../support/wires.ts';
 
 /** Of an API version that said STOP in every chunk, and no usage: cut between two chunks, nothing tells that more was to come. */
 const FINISHED_ALWAYS = /vertexai-streaming-(failure-error-mid-stream|success-citations|success-unknown-safety-enum)/;
@@ -43,10 +31,10 @@ function read({ events, end }: Decoded): Read {
   };
 }
 
-describe.each(WIRES)('%s', (wire, create) => {
-  const decode = decoding(create, { raw: false });
-  const recordings = recordingsOf(wire);
-  const cuts = chunkings.filter(({ text }) => !(text && wire === 'bedrock-converse'));
+describe.each(wires.map((wire) => [wire.name, wire] as const))('%s', (_name, wire) => {
+  const decode = decoding(wire.decoder, { raw: false });
+  const { recordings } = wire;
+  const cuts = chunkings.filter(({ text }) => wire.text || !text);
 
   describe.each(cuts)('cut $name', ({ cut }) => {
     test.each(recordings.map((r) => [r.id, r] as const))('%s decodes as expected', (_id, recording) => {

@@ -3,7 +3,7 @@ import { createParser } from 'eventsource-parser';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { GatewayError } from '../../src/core/errors.ts';
-import { createSseParser, HEARTBEAT, sseFrame } from '../../src/core/sse.ts';
+import { createSseParser, HEARTBEAT, sseFrame, withoutLineSeparators } from '../../src/core/sse.ts';
 
 interface Event {
   data: string;
@@ -183,4 +183,11 @@ test('a heartbeat between frames dispatches nothing and changes nothing', () => 
   // Some SDKs dispatch at any blank line, so there must be none that no frame ends with.
   expect(HEARTBEAT).toMatch(/^:[^\r\n]*\n$/);
   expect(beating.match(/\n\n/g)).toHaveLength(3);
+});
+
+test('what ends a line for readers that split text is escaped in frames, and the same JSON', () => {
+  const text = 'one\u2028two\u2029three\u0085four é';
+  const frames = withoutLineSeparators(sseFrame(1, JSON.stringify({ text }), 'token'));
+  expect(frames).not.toMatch(/[\u0085\u2028\u2029]/);
+  expect(JSON.parse(frames.split('data: ')[1]!)).toEqual({ text });
 });

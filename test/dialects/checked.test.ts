@@ -90,7 +90,7 @@ const bad: [about: string, body: unknown, param: string | undefined, message: Re
     /expected record/,
   ],
   ['response_format unknown', { ...ok, response_format: { type: 'xml' } }, 'response_format.type', /"json_schema"/],
-  ['on_disconnect unknown', { ...ok, on_disconnect: 'panic' }, 'on_disconnect', /"cancel"\|"finish"/],
+  ['on_disconnect unknown', { ...ok, on_disconnect: 'panic' }, 'on_disconnect', /"cancel"\|"detach"\|"finish"/],
 ];
 
 const NULLABLE: [about: string, extra: object][] = [

@@ -358,6 +358,7 @@ describe('a request', () => {
           { role: 'user', content: 'And now?' },
         ],
       },
+      conversation: 'chat',
       stream: true,
       options: {},
     });

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { onTestFinished } from 'vitest';
 import type { Chunking, Recording } from './recordings.ts';
 
-/** The model asked for names the answer: `<recording>|<chunking>`. */
+/** The model asked for, in the body or the path, names the answer: `<recording>|<chunking>`. Resolves with an address that ends in /v1. */
 export async function startReplay(recordings: Recording[], chunkings: Chunking[]): Promise<string> {
   const server = createServer((request, response) => {
     let body = '';
@@ -12,7 +12,7 @@ export async function startReplay(recordings: Recording[], chunkings: Chunking[]
       body += chunk;
     });
     request.on('end', () => {
-      const [id, how] = JSON.parse(body).model.split('|');
+      const [id, how] = (JSON.parse(body).model ?? modelOf(request.url ?? '')).split('|');
       const recording = recordings.find((r) => r.id === id)!;
       const cuts = chunkings.find((c) => c.name === how)!.cut(recording.body);
       response.writeHead(200, { 'content-type': 'text/event-stream' });
@@ -32,4 +32,9 @@ export async function startReplay(recordings: Recording[], chunkings: Chunking[]
     server.close();
   });
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`;
+}
+
+/** `/v1/models/<model>:method`, `/v1/model/<model>/method`: the wires that have it there. */
+function modelOf(url: string): string {
+  return decodeURIComponent(/\/models?\/([^/:]+)/.exec(url)?.[1] ?? '');
 }

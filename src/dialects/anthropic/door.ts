@@ -23,6 +23,7 @@ const TYPES: Record<ErrorCode, string> = {
   forbidden: 'permission_error',
   model_not_found: 'not_found_error',
   stream_not_found: 'not_found_error',
+  idempotency_conflict: 'invalid_request_error',
   stream_gone: 'not_found_error',
   request_too_large: 'request_too_large',
   rate_limited: 'rate_limit_error',

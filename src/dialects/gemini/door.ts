@@ -100,6 +100,7 @@ const STATUS: Record<ErrorCode, string> = {
   forbidden: 'PERMISSION_DENIED',
   model_not_found: 'NOT_FOUND',
   stream_not_found: 'NOT_FOUND',
+  idempotency_conflict: 'ABORTED',
   stream_gone: 'NOT_FOUND',
   request_too_large: 'INVALID_ARGUMENT',
   rate_limited: 'RESOURCE_EXHAUSTED',

@@ -58,7 +58,7 @@ function createEncoder({ includeUsage = false }: Options): Encoder {
   let chunks: ChunkBuilder | undefined;
   let meta: StreamMeta;
   let usageSaid = false; // by the provider's own frame
-  let touched = false; // frames were built here, so the closing ones must be too
+  let handedOn = false; // the provider's own frames, and with them its own finish
   const frame = (chunk: object) => sseFrame(++id, JSON.stringify(chunk));
 
   return {
@@ -67,13 +67,13 @@ function createEncoder({ includeUsage = false }: Options): Encoder {
       return '';
     },
     event(event) {
-      touched = true;
       chunks ??= createChunkBuilder(meta);
       let frames = '';
       for (const chunk of chunks.event(event)) frames += frame(chunk);
       return frames;
     },
     raw(data, hasUsage) {
+      handedOn = true;
       if (hasUsage) {
         const chunk = JSON.parse(data);
         if (!includeUsage && !chunk.choices?.length) return '';
@@ -85,16 +85,20 @@ function createEncoder({ includeUsage = false }: Options): Encoder {
       if (ending.type === 'error') return frame(errorBody(ending.error));
       let frames = '';
       chunks ??= createChunkBuilder(meta);
-      if (touched) for (const chunk of chunks.finish(ending)) frames += frame(chunk);
+      const finished = handedOn && ending.finishReason !== 'cancelled' && ending.finishReason !== 'budget';
+      if (!finished) for (const chunk of chunks.finish(ending, handedOn)) frames += frame(chunk);
       if (includeUsage && !usageSaid) frames += frame(chunks.usage(ending.usage));
       return `${frames}${sseFrame(++id, '[DONE]')}`;
     },
   };
 }
 
+const OPENING = { role: 'assistant', content: '' };
+
 interface ChunkBuilder {
   event(event: StreamEvent): object[];
-  finish(ending: Ending & { type: 'done' }): object[];
+  /** `begun`: the message was opened by others. */
+  finish(ending: Ending & { type: 'done' }, begun?: boolean): object[];
   usage(usage: Usage): object;
 }
 
@@ -115,7 +119,7 @@ function createChunkBuilder(meta: StreamMeta): ChunkBuilder {
   function deltas(choice: number, delta: object): object[] {
     if (opened.has(choice)) return [chunk(choice, delta)];
     opened.add(choice);
-    return [chunk(choice, { role: 'assistant', content: '' }), chunk(choice, delta)];
+    return [chunk(choice, OPENING), chunk(choice, delta)];
   }
 
   return {
@@ -138,12 +142,14 @@ function createChunkBuilder(meta: StreamMeta): ChunkBuilder {
           return [];
       }
     },
-    finish(ending) {
+    finish(ending, begun = false) {
+      const opening = begun || opened.size > 0 ? [] : [chunk(0, OPENING)];
       if (opened.size === 0) opened.add(0);
-      return [...opened].map((choice) => {
+      const ends = [...opened].map((choice) => {
         const own = choice !== 0 && called.has(choice) ? 'tool_calls' : FINISH[ending.finishReason];
         return chunk(choice, {}, own);
       });
+      return [...opening, ...ends];
     },
     usage: (usage) => ({ ...base, choices: [], usage: wireUsage(usage) }),
   };

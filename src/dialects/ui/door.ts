@@ -22,7 +22,7 @@ const namedTool = z.looseObject({
 const { messages: _, ...settings } = chatFields;
 const request = z.looseObject({
   ...settings,
-  id: z.string().nullish().describe('Of the chat. Not used: a chat is what its messages say.'),
+  id: z.string().nullish().describe('Of the chat: by it a page that was reloaded asks for the running answer.'),
   trigger: z.string().nullish(),
   messageId: z.string().nullish(),
   messages: z.array(uiMessage).default([]),
@@ -161,19 +161,9 @@ function createCollector({ message }: Options): Collector {
 export const ui: Dialect = {
   name: 'ui',
   paths: ['/v1/ui/chat'],
+  resume: '/v1/ui/chat/:id/stream',
   parse(body) {
-    const {
-      id: _id,
-      n: _n,
-      trigger,
-      messageId,
-      messages,
-      model,
-      stream,
-      system,
-      tools,
-      ...rest
-    } = checked(request, body);
+    const { id, n: _n, trigger, messageId, messages, model, stream, system, tools, ...rest } = checked(request, body);
     const { prompt, on_disconnect, vendor, ...chat } = rest;
     const list = toolsOf(tools);
     const message = continued(messages, trigger, messageId);
@@ -190,6 +180,7 @@ export const ui: Dialect = {
       stream: stream !== false,
       options: { ...(message && { message }) } satisfies Options,
       onDisconnect: on_disconnect ?? undefined,
+      conversation: id ?? undefined,
       prompt: prompt ?? undefined,
       vendor: vendor ?? undefined,
     };

@@ -1,0 +1,123 @@
+// What a stream has said, kept encoded and once, so that any number of clients can be given it again from any event on. Bounded: what
+// is oldest falls out. Appending is on the hot path and only chains a string. Knows SSE ids; no client, no front door.
+// https://html.spec.whatwg.org/multipage/server-sent-events.html#the-last-event-id-header
+
+/** A place between two frames. Only the log that gave it out knows what it means. */
+export interface Position {
+  block: number;
+  /** Characters into the block. */
+  offset: number;
+}
+
+export interface FrameLog {
+  /** Characters in packed blocks; a measure of memory. */
+  readonly packed: number;
+  /** Whole frames only. */
+  append(frames: string): void;
+  /** Nothing more comes: what is left is packed as well. */
+  close(): void;
+  /** Behind the last frame. */
+  end(): Position;
+  /** In front of the event that follows `lastId`; 0 is the beginning. `gone`: it fell out. `ahead`: no such event has been. */
+  seek(lastId: number): Position | 'gone' | 'ahead';
+  /** What follows a place, a piece of it at a time: '' when nothing does. Undefined: it fell out. */
+  read(from: Position): { frames: string; next: Position } | undefined;
+  /** Drops the oldest block and says how many characters it had; 0 when nothing can be dropped. */
+  drop(): number;
+}
+
+/** Packed bytes cost a third of the strings that they were made of, and nothing to the garbage collector. */
+interface Block {
+  bytes: Buffer;
+  length: number;
+  /** The id of its first frame; NaN where frames have none. */
+  firstId: number;
+}
+
+/** Characters after which the latest frames are packed: the grain in which the oldest fall out. */
+const BLOCK = 16_384;
+
+/** `limit`: characters kept. `onPack` is told by how much the packed blocks grew, from the hot path. */
+export function createFrameLog(limit: number, onPack: (characters: number) => void = () => {}): FrameLog {
+  const grain = Math.min(BLOCK, Math.max(1024, Math.floor(limit / 4)));
+  const blocks: Block[] = [];
+  let dropped = 0; // blocks that fell out: the number of the first one kept
+  let packed = 0; // characters in blocks
+  let recent = ''; // a rope: appending copies nothing
+  let lastPacked = 0; // id
+
+  function pack(): void {
+    const { length } = recent;
+    blocks.push({ bytes: Buffer.from(recent), length, firstId: firstIdOf(recent) });
+    lastPacked = lastIdOf(recent);
+    recent = '';
+    packed += length;
+    let grown = length;
+    while (packed > limit) grown -= drop();
+    onPack(grown);
+  }
+
+  function drop(): number {
+    const block = blocks.shift();
+    if (!block) return 0;
+    dropped++;
+    packed -= block.length;
+    return block.length;
+  }
+
+  const textOf = (block: number) =>
+    block === dropped + blocks.length ? recent : blocks[block - dropped]?.bytes.toString();
+
+  const end = () => ({ block: dropped + blocks.length, offset: recent.length });
+
+  function seek(lastId: number): Position | 'gone' | 'ahead' {
+    if (lastId === 0) return dropped === 0 ? { block: 0, offset: 0 } : 'gone';
+    const newest = recent === '' ? lastPacked : lastIdOf(recent);
+    if (lastId === newest) return end();
+    if (!(lastId < newest)) return 'ahead';
+    const firsts = [...blocks.map(({ firstId }) => firstId), ...(recent === '' ? [] : [firstIdOf(recent)])];
+    const at = firsts.findLastIndex((first) => first <= lastId + 1);
+    if (at < 0) return 'gone';
+    return { block: dropped + at, offset: frameOf(textOf(dropped + at)!, lastId + 1) };
+  }
+
+  return {
+    get packed() {
+      return packed;
+    },
+    append(frames) {
+      recent += frames;
+      if (recent.length >= grain) pack();
+    },
+    close() {
+      if (recent !== '') pack();
+    },
+    end,
+    seek,
+    read({ block, offset }) {
+      const text = textOf(block);
+      if (text === undefined)
+        return block > dropped + blocks.length ? { frames: '', next: { block, offset } } : undefined;
+      if (offset < text.length) return { frames: text.slice(offset), next: { block, offset: text.length } };
+      if (block < dropped + blocks.length) return this.read({ block: block + 1, offset: 0 });
+      return { frames: '', next: { block, offset } };
+    },
+    drop,
+  };
+}
+
+/** Where the frame of an id begins. No line of data can look like an id: it begins with `data:`. */
+function frameOf(text: string, id: number): number {
+  const line = `id: ${id}\n`;
+  return text.startsWith(line) ? 0 : text.indexOf(`\n${line}`) + 1;
+}
+
+/** NaN where frames have none. */
+function lastIdOf(text: string): number {
+  const at = text.lastIndexOf('\nid: ') + 1;
+  return firstIdOf(at === 0 ? text : text.slice(at));
+}
+
+function firstIdOf(text: string): number {
+  return Number(/^id: (\d+)$/m.exec(text)?.[1] ?? Number.NaN);
+}

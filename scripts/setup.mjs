@@ -27,7 +27,7 @@ if (installed < changedAt('package-lock.json')) {
 }
 
 const built = changedAt('dist', 'web', 'index.html');
-const sources = ['src/web'].flatMap((folder) =>
+const sources = ['src/web', 'src/client'].flatMap((folder) =>
   readdirSync(join(root, folder), { recursive: true }).map((name) => changedAt(folder, name)),
 );
 if (built < Math.max(changedAt('vite.config.ts'), ...sources)) npm('run', '--silent', 'build:page');

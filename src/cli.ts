@@ -2,6 +2,7 @@
 // The command line. Reads arguments, calls main, says what happened; exit code 1 for a mistake that a person can mend.
 import { readFileSync } from 'node:fs';
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { chatCommand } from './cli.chat.ts';
 import { configJsonSchema } from './config/json-schema.ts';
 import { formatProblems, loadConfig } from './config/load.ts';
 import { type Millrace, StartError, start } from './main.ts';
@@ -27,6 +28,8 @@ program
     process.stderr.write(greeting(millrace));
     onSignal(() => millrace.close());
   });
+
+program.addCommand(chatCommand());
 
 program
   .command('check')

@@ -1,86 +1,7 @@
-// The page at /: one conversation over POST /v1/chat. Plain DOM, no build; what a model or a server says enters the page as text
-// only. Addresses are relative, so the page also works behind a proxy's path.
-// docs/PROTOCOL.md has the events. Changing this file needs no restart: reload the page.
-
-// ---- server-sent events ---------------------------------------------------------------------------------------------
-
-/**
- * A push parser: takes bytes cut anywhere, also inside a letter, and calls `onEvent(name, data)` for each whole event. As the
- * standard has it, an event that the end of the stream leaves unfinished is never delivered.
- * https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
- * @param {(name: string, data: string) => void} onEvent
- * @returns {(bytes: Uint8Array) => void}
- */
-export function createSseParser(onEvent) {
-  const utf8 = new TextDecoder(); // holds back half a letter, and drops a leading BOM
-  let rest = ''; // an unfinished line
-  let afterCr = false; // an LF that comes next belongs to the line that has ended
-  let name = '';
-  let data = [];
-
-  function line(text) {
-    if (text === '') {
-      const [event, lines] = [name, data];
-      name = '';
-      data = [];
-      if (lines.length > 0) onEvent(event || 'message', lines.join('\n'));
-      return;
-    }
-    const colon = text.indexOf(':');
-    if (colon === 0) return; // a comment
-    const field = colon === -1 ? text : text.slice(0, colon);
-    const value = colon === -1 ? '' : text.slice(text[colon + 1] === ' ' ? colon + 2 : colon + 1);
-    if (field === 'data') data.push(value);
-    else if (field === 'event') name = value;
-  }
-
-  return (bytes) => {
-    let text = utf8.decode(bytes, { stream: true });
-    if (text === '') return;
-    if (afterCr && text[0] === '\n') text = text.slice(1);
-    afterCr = text.endsWith('\r');
-    if (!/[\r\n]/.test(text)) {
-      rest += text; // not split again and again while one long line trickles in
-      return;
-    }
-    const lines = (rest + text).split(/\r\n|\r|\n/);
-    rest = lines.pop();
-    for (const each of lines) line(each);
-  };
-}
-
-/** Lays out JSON as `JSON.stringify(…, null, 2)` does, also when its end has not come yet. */
-export function prettyPartialJson(text) {
-  let out = '';
-  let depth = 0;
-  let inString = false;
-  let opened = false; // the last thing was an opening bracket
-  const newLine = () => `\n${'  '.repeat(depth)}`;
-  for (let i = 0; i < text.length; i++) {
-    const char = text[i];
-    if (inString) {
-      out += char;
-      if (char === '\\') out += text[++i] ?? '';
-      else if (char === '"') inString = false;
-      continue;
-    }
-    if (/\s/.test(char)) continue;
-    if (char === '}' || char === ']') {
-      depth = Math.max(0, depth - 1);
-      out += opened ? char : newLine() + char;
-      opened = false;
-      continue;
-    }
-    if (opened) out += newLine();
-    opened = char === '{' || char === '[';
-    if (opened) depth++;
-    out += char;
-    if (char === '"') inString = true;
-    else if (char === ',') out += newLine();
-    else if (char === ':') out += ' ';
-  }
-  return out;
-}
+// The page at /: one conversation through the client. Plain DOM; what a model or a server says enters the page as text only.
+// Addresses are relative, so the page also works behind a proxy's path. docs/PROTOCOL.md has the events.
+import { createClient, MillraceError } from '../client/index.ts';
+import { prettyPartialJson } from './partial-json.ts';
 
 // ---- the page's parts -----------------------------------------------------------------------------------------------
 
@@ -99,7 +20,7 @@ const forget = element('forget');
 
 /** Turns in order, the newest last; only that one can run or be tried again. */
 let turns = [];
-/** The turn under way: `{ turn, abort }`. */
+/** The turn under way: `{ turn, stream }`. */
 let live = null;
 
 function announce(text) {
@@ -125,11 +46,9 @@ const kept = {
   },
 };
 
+const baseUrl = new URL('.', document.baseURI);
 let accessKey = kept.get('key');
-
-function headers() {
-  return { 'content-type': 'application/json', ...(accessKey && { authorization: `Bearer ${accessKey}` }) };
-}
+let client = createClient({ baseUrl, apiKey: accessKey });
 
 // ---- models and the access key --------------------------------------------------------------------------------------
 
@@ -137,10 +56,11 @@ function headers() {
 const DEMO = 'mock/lorem-200+rate-30';
 
 async function loadModels() {
-  const response = await fetch('v1/models', { headers: headers() }).catch(() => null);
-  if (response?.status === 401) askForKey();
-  const listed = response?.ok ? await response.json().catch(() => null) : null;
-  const ids = (listed?.data ?? []).map(({ id }) => id);
+  const listed = await client.models().catch((error) => {
+    if (error.status === 401) askForKey();
+    return [];
+  });
+  const ids = listed.map(({ id }) => id);
   const real = ids.find((id) => !id.startsWith('mock/'));
   if (model.value === '') model.value = kept.get('model') || real || DEMO;
   element('models').replaceChildren(...ids.map((id) => Object.assign(document.createElement('option'), { value: id })));
@@ -170,6 +90,7 @@ function askForKey() {
 
 function useKey(value) {
   accessKey = value;
+  client = createClient({ baseUrl, apiKey: value });
   kept.set('key', value);
   forget.hidden = value === '';
 }
@@ -257,7 +178,9 @@ function createTurn(question) {
     fault.hidden = false;
     at('.code').textContent = failed.code;
     at('.http').textContent = failed.status ? `HTTP ${failed.status}` : '';
-    at('.why').textContent = failed.message;
+    at('.why').textContent = failed.retryAfter
+      ? `${failed.message} The server asks to wait ${failed.retryAfter}\u00a0s.`
+      : failed.message;
   }
 
   at('.retry').addEventListener('click', () => {
@@ -384,23 +307,17 @@ function bodyOf(turn) {
 }
 
 async function ask(turn) {
-  const abort = new AbortController();
-  const mine = { turn, abort };
   turn.begin(model.value.trim());
   kept.set('model', turn.model);
+  const stream = client.chat(bodyOf(turn));
+  const mine = { turn, stream };
   live = mine;
   atBottom = true;
   announce('');
   setRunning(true);
   follow();
   const clock = setInterval(schedule, 100);
-  let outcome;
-  try {
-    outcome = await stream(turn, abort.signal);
-  } catch (thrown) {
-    outcome = abort.signal.aborted ? { state: 'stopped' } : failed(interrupted(turn, thrown));
-    abort.abort(); // nobody reads on
-  }
+  const outcome = await read(turn, stream);
   clearInterval(clock);
   if (live !== mine) return; // a new conversation has begun
   live = null;
@@ -411,44 +328,24 @@ async function ask(turn) {
   if (outcome.fault?.code === 'unauthorized') askForKey();
 }
 
-/** Resolves when the terminal event has come. Rejects when the connection breaks or is given up. */
-async function stream(turn, signal) {
-  const response = await fetch('v1/chat', {
-    method: 'POST',
-    headers: headers(),
-    body: JSON.stringify(bodyOf(turn)),
-    signal,
-  });
-  if (!response.ok) return failed(await refusal(response));
-  let outcome = null;
-  const push = createSseParser((name, data) => {
-    const take = TAKES[name];
-    if (outcome || !take) return; // events that this page has no use for are part of the protocol
-    try {
-      outcome = take(turn.answer, JSON.parse(data)) ?? null;
-    } catch (cause) {
-      throw new BadEvent(name, { cause });
+/** Resolves with how the answer ended. */
+async function read(turn, stream) {
+  let ending;
+  try {
+    for await (const event of stream) {
+      if (event.type === 'done') ending = event;
+      else TAKES[event.type]?.(turn.answer, event);
+      schedule();
     }
-    schedule();
-  });
-  const reader = response.body.getReader();
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) break;
-    push(value);
-    if (outcome) return outcome;
+  } catch (error) {
+    if (!(error instanceof MillraceError)) throw error;
+    return { state: 'error', fault: error, ending: error.partial && error.usage ? error : undefined };
   }
-  return failed({
-    code: 'stream_ended',
-    message: 'The stream ended without saying that it was done. The answer may be incomplete.',
-  });
+  return { state: ending && ending.finish_reason !== 'cancelled' ? 'done' : 'stopped', ending };
 }
 
-class BadEvent extends Error {}
-
-/** What each event does to an answer; a terminal one gives the outcome. */
+/** What each event does to an answer. */
 const TAKES = {
-  __proto__: null,
   token(answer, { text }) {
     began(answer);
     answer.text += text;
@@ -469,8 +366,6 @@ const TAKES = {
     Object.assign(call, { name, value, complete: true, invalid: invalid === true });
     if (invalid) call.text = text;
   },
-  done: (_answer, ending) => ({ state: 'done', ending }),
-  error: (_answer, ending) => failed(ending, ending),
 };
 
 function began(answer) {
@@ -486,32 +381,6 @@ function callAt({ calls }, index) {
   }
   call.changed = true;
   return call;
-}
-
-function failed(fault, ending) {
-  return { state: 'error', fault, ending };
-}
-
-/** A plain HTTP failure. What is in front of Millrace may answer in a shape of its own. */
-async function refusal(response) {
-  const { status, statusText } = response;
-  const said = (await response.json().catch(() => null))?.error;
-  const wait = response.headers.get('retry-after');
-  const message = said?.message ?? `The server answered ${status}${statusText && ` ${statusText}`}.`;
-  return {
-    code: said?.code ?? `http_${status}`,
-    status,
-    message: /^\d+$/.test(wait ?? '') ? `${message} The server asks to wait ${wait}\u00a0s.` : message,
-  };
-}
-
-function interrupted(turn, thrown) {
-  if (thrown instanceof BadEvent) {
-    return { code: 'bad_event', message: `The server sent a “${thrown.message}” event that cannot be read.` };
-  }
-  return turn.answer.state === 'waiting'
-    ? { code: 'unreachable', message: 'Millrace could not be reached. Is it running, and are you online?' }
-    : { code: 'connection_lost', message: 'The connection broke. The answer is incomplete.' };
 }
 
 function spoken({ state, fault, ending }) {
@@ -597,16 +466,16 @@ message.addEventListener('keydown', (event) => {
   composer.requestSubmit();
 });
 
-stop.addEventListener('click', () => live?.abort.abort());
+stop.addEventListener('click', () => void live?.stream.stop());
 
 addEventListener('keydown', (event) => {
-  if (event.key === 'Escape' && !event.isComposing) live?.abort.abort();
+  if (event.key === 'Escape' && !event.isComposing) live?.stream.stop();
 });
 
 fresh.addEventListener('click', () => {
   const running = live;
   live = null;
-  running?.abort.abort();
+  void running?.stream.stop();
   turns = [];
   conversation.replaceChildren();
   element('welcome').hidden = false;

@@ -1,8 +1,9 @@
-// Runs the Python tests against a Millrace of its own: node test/python/run.mjs [pytest arguments]
-// Python's packages are taken from where they are, else installed into a virtual environment in a temporary folder.
+// Runs the Python tests against a Millrace of its own: node test/python/run.mjs [files of tests, pytest arguments]
+// Knows where Python's packages are named (requirements.txt here and in the examples), and how the tests are told where everything is.
 import { spawn, spawnSync } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -11,28 +12,27 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
-const PACKAGES = ['openai', 'anthropic', 'google-genai', 'httpx', 'httpx-sse', 'pytest']; // httpx-sse does not name httpx as its own
-
-function imports(python) {
-  return (
-    spawnSync(python, ['-c', 'import openai, anthropic, google.genai, httpx_sse, pytest'], { stdio: 'ignore' })
-      .status === 0
-  );
-}
+const REQUIREMENTS = ['test/python', 'examples/fastapi', 'examples/flask', 'examples/langchain'].map((folder) =>
+  join(root, folder, 'requirements.txt'),
+);
+const MOCKS = ['mock', 'mock-anthropic', 'mock-gemini', 'mock-responses', 'mock-bedrock'];
 
 function run(command, args) {
   const { status, error } = spawnSync(command, args, { stdio: 'inherit' });
   if (error || status !== 0) throw new Error(`${command} ${args.join(' ')} failed`, { cause: error });
 }
 
-/** The environment is kept between runs: it takes half a minute to make. */
-function findPython() {
-  if (imports('python3')) return 'python3';
+/** The environment is kept between runs, for it takes half a minute to make, and made anew when what it needs has changed. */
+function makePython() {
   const folder = join(tmpdir(), `millrace-python-${process.getuid?.() ?? 'venv'}`);
   const python = join(folder, process.platform === 'win32' ? 'Scripts/python.exe' : 'bin/python');
-  if (existsSync(python) && imports(python)) return python;
-  run('python3', ['-m', 'venv', folder]);
-  run(python, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...PACKAGES]);
+  const stamp = join(folder, 'requirements.txt');
+  const needed = REQUIREMENTS.map((file) => readFileSync(file, 'utf8')).join('');
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === needed) return python;
+  run('python3', ['-m', 'venv', '--clear', folder]);
+  const files = REQUIREMENTS.flatMap((file) => ['-r', file]);
+  run(python, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...files]);
+  writeFileSync(stamp, needed); // last: half an environment has none
   return python;
 }
 
@@ -59,19 +59,28 @@ async function untilReady(url, millrace) {
   throw new Error('Millrace did not get ready');
 }
 
-const python = findPython();
+function makeKey() {
+  const key = `mk_${randomBytes(24).toString('hex')}`;
+  return { key, hash: `sha256:${createHash('sha256').update(key).digest('hex')}` };
+}
+
+const python = makePython();
 const folder = await mkdtemp(join(tmpdir(), 'millrace-python-run-'));
-const [port, mockPort] = [await freePort(), await freePort()];
-// The mock as it is, and once more with frames that are built by Millrace rather than handed on.
+const port = await freePort();
+const mocks = new Map();
+for (const name of MOCKS) mocks.set(name, await freePort());
+const [tests, apps] = [makeKey(), makeKey()]; // who sees all usage, and the example apps
+// Silence is filled soon, so that every client meets a heartbeat. `built` is a mock whose frames are built by Millrace rather than handed on.
 const config = `server: { port: ${port} }
 log: { level: error }
+streams: { heartbeat: 100ms, commitAfter: 1s }
 stores: { ledger: "sqlite:${join(folder, 'ledger.db')}" }
+keys:
+  - { name: tests, hash: "${tests.hash}", admin: true }
+  - { name: apps, hash: "${apps.hash}" }
 providers:
-  mock: { port: ${mockPort} }
-  mock-anthropic: {}
-  mock-gemini: {}
-  mock-responses: {}
-  built: { wire: openai, baseUrl: "http://127.0.0.1:${mockPort}/v1", passthrough: false }
+${[...mocks].map(([name, port]) => `  ${name}: { port: ${port} }`).join('\n')}
+  built: { wire: openai, baseUrl: "http://127.0.0.1:${mocks.get('mock')}/v1", passthrough: false }
 `;
 await writeFile(join(folder, 'millrace.yaml'), config);
 const millrace = spawn(
@@ -84,16 +93,22 @@ const exited = once(millrace, 'exit');
 try {
   const url = `http://127.0.0.1:${port}`;
   await untilReady(url, millrace);
-  const tests = spawn(
-    python,
-    ['-m', 'pytest', 'test/python', '-q', '-p', 'no:cacheprovider', ...process.argv.slice(2)],
-    {
-      cwd: root,
-      stdio: 'inherit',
-      env: { ...process.env, MILLRACE_URL: url, PYTHONDONTWRITEBYTECODE: '1' },
+  const addresses = [...mocks].map(([name, port]) => [name, `http://127.0.0.1:${port}`]);
+  const given = process.argv.slice(2);
+  const which = given.some((argument) => argument.includes('.py')) ? given : ['test/python', ...given];
+  const pytest = spawn(python, ['-m', 'pytest', '-q', '-p', 'no:cacheprovider', ...which], {
+    cwd: root,
+    stdio: 'inherit',
+    env: {
+      ...process.env,
+      MILLRACE_URL: url,
+      MILLRACE_KEY: tests.key,
+      MILLRACE_APP_KEY: apps.key,
+      MILLRACE_MOCKS: JSON.stringify(Object.fromEntries(addresses)),
+      PYTHONDONTWRITEBYTECODE: '1',
     },
-  );
-  const [code] = await once(tests, 'exit');
+  });
+  const [code] = await once(pytest, 'exit');
   process.exitCode = code ?? 1;
 } finally {
   millrace.kill('SIGTERM');

@@ -2,6 +2,7 @@
 
 import httpx
 import pytest
+from conftest import KEY, URL
 from httpx_sse import connect_sse
 
 MESSAGES = [{"role": "user", "content": "Grüße, 😀"}]
@@ -13,7 +14,9 @@ def read(http, model, **more):
         return list(source.iter_sse())
 
 
-@pytest.mark.parametrize("model", ["mock/echo", "mock/echo+split", "mock/echo+crlf", "mock/echo+gzip", "mock/echo+comments"])
+@pytest.mark.parametrize(
+    "model", ["mock/echo", "mock/echo+split", "mock/echo+crlf", "mock/echo+gzip", "mock/echo+comments"]
+)
 def test_events_count_up_and_end_once(http, model):
     events = read(http, model)
     assert [int(event.id) for event in events] == list(range(1, len(events) + 1))
@@ -45,3 +48,23 @@ def test_a_refusal_is_plain_json(http: httpx.Client):
 def test_whole(http: httpx.Client):
     answer = http.post("/v1/chat", json={"model": "mock/echo", "messages": MESSAGES, "stream": False}).json()
     assert answer["text"] == MESSAGES[0]["content"] and answer["finish_reason"] == "stop"
+
+
+@pytest.mark.parametrize(
+    "login",
+    [
+        {"headers": {"authorization": f"Bearer {KEY}"}},
+        {"headers": {"x-api-key": KEY}},
+        {"headers": {"x-goog-api-key": KEY}},
+        {"params": {"key": KEY}},
+    ],
+)
+def test_a_key_comes_in_any_of_the_usual_ways(login):
+    ask = {"model": "mock/echo", "messages": MESSAGES}
+    assert httpx.post(f"{URL}/v1/chat", json=ask, **login).status_code == 200
+
+
+def test_without_a_key_nothing_is_answered():
+    response = httpx.post(f"{URL}/v1/chat", json={"model": "mock/echo", "messages": MESSAGES})
+    assert response.status_code == 401
+    assert response.json()["error"]["code"] == "unauthorized"

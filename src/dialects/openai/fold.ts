@@ -57,19 +57,31 @@ export function foldChunks(): Fold {
       if (isFields(usage) && Object.keys(usage).length > 0) head = { ...head, usage };
       if (Array.isArray(list)) for (const choice of list) if (isFields(choice)) addChoice(choice);
     },
-    result: (defaults) => ({
-      ...defaults,
-      ...head,
-      object: 'chat.completion',
-      choices: choices.filter(Boolean).map((choice, index) => ({
-        index,
-        message: { refusal: null, ...choice.message },
-        logprobs: choice.logprobs,
-        finish_reason: choice.finish_reason,
-        ...choice.rest,
-      })),
-    }),
+    result(defaults) {
+      const { id, object: _chunk, created, model, usage, ...rest } = { ...defaults, ...head }; // in the order that people know
+      return {
+        id,
+        object: 'chat.completion',
+        created,
+        model,
+        choices: choices.filter(Boolean).map((choice, index) => ({
+          index,
+          message: messageOf(choice.message),
+          logprobs: choice.logprobs,
+          finish_reason: choice.finish_reason,
+          ...choice.rest,
+        })),
+        usage,
+        ...rest,
+      };
+    },
   };
+}
+
+/** A stream opens with an empty text even where nothing but calls comes; whole, that is no content. */
+function messageOf({ role, content, ...rest }: Fields): Fields {
+  const silent = content === '' && rest.tool_calls !== undefined;
+  return { role, content: silent ? null : content, refusal: null, ...rest };
 }
 
 function mergeMessage(message: Fields, delta: Fields): void {

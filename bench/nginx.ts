@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { delimiter, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { openFileLimit } from './clock.ts';
 import { listening, type Processes } from './processes.ts';
 
@@ -29,7 +30,12 @@ export async function startNginx({ program }: Nginx, upstreamPort: number, proce
   writeFileSync(file, configuration(folder, port, upstreamPort));
   const { pid: master } = processes.program(program, ['-p', folder, '-c', file], { stdio: 'ignore' });
   await listening(port);
-  const [worker] = readFileSync(`/proc/${master}/task/${master}/children`, 'latin1').trim().split(' ');
+  let worker: string | undefined;
+  for (let tries = 0; !worker && tries < 200; tries++) {
+    // The port is the master's; the worker is forked after it listens.
+    [worker] = readFileSync(`/proc/${master}/task/${master}/children`, 'latin1').trim().split(' ');
+    if (!worker) await sleep(25);
+  }
   if (!worker) throw new Error(`nginx has no worker: ${readFileSync(join(folder, 'nginx.log'), 'utf8')}`);
   return { port, pid: Number(worker) };
 }

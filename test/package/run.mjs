@@ -37,11 +37,20 @@ const checks = {
     for (const needed of ['dist/bin.js', 'dist/index.d.ts', 'dist/client/index.js', 'dist/web/index.html', 'LICENSE']) {
       assert(names.includes(needed), `${needed} is missing`);
     }
-    run('npm', ['install', '--no-audit', '--no-fund', '--loglevel=error', join(folder, filename)]);
+    run('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error', join(folder, filename)]);
   },
 
   'its types compile in a strict project, with and without a bundler'() {
-    run('npm', ['install', '--no-audit', '--no-fund', '--loglevel=error', 'typescript', '@types/node', 'fastify']);
+    run('npm', [
+      'install',
+      '--prefer-offline',
+      '--no-audit',
+      '--no-fund',
+      '--loglevel=error',
+      'typescript',
+      '@types/node',
+      'fastify',
+    ]);
     return Promise.all([
       compile('server.ts', SERVER_TYPES, { module: 'nodenext', types: ['node'] }),
       compile('page.ts', CLIENT, { module: 'esnext', moduleResolution: 'bundler', lib: ['es2024', 'dom'], types: [] }),
@@ -160,6 +169,7 @@ async function said(child, pattern) {
 await writeFile(join(home, 'package.json'), '{ "name": "project", "private": true, "type": "module" }\n');
 try {
   for (const [title, check] of Object.entries(checks)) {
+    console.log(`    ${title} …`);
     const note = await check();
     console.log(typeof note === 'string' ? `${note} (${title})` : `ok  ${title}`);
   }

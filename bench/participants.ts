@@ -22,6 +22,8 @@ export interface MillraceSource {
   root: string;
   /** Stands behind the name in the tables; '' for this checkout. */
   label: string;
+  /** Its `stores.live`: the address of a Redis; without it, memory. */
+  live?: string;
   /** Where V8 profiles go, if anywhere. */
   profiles?: string;
 }
@@ -60,21 +62,21 @@ export async function startParticipants(
 }
 
 /** Ledger on disk, a key to check, a price to bill by, logging at `info` to a file, and every default. */
-function config(folder: string, upstreamPort: number): object {
+function config(folder: string, upstreamPort: number, live?: string): object {
   return {
     server: { port: 0 },
     log: { level: 'info' },
     providers: { up: { wire: 'openai', baseUrl: `http://127.0.0.1:${upstreamPort}/v1`, apiKey: 'bench' } },
     keys: [{ name: 'bench', hash: `sha256:${createHash('sha256').update('bench-key').digest('hex')}` }],
     prices: { 'up/bench': { input: 0.25, output: 2, cachedInput: 0.025 } },
-    stores: { ledger: `sqlite:${join(folder, 'ledger.db')}` },
+    stores: { ledger: `sqlite:${join(folder, 'ledger.db')}`, ...(live && { live }) },
     prompts: join(folder, 'prompts'),
   };
 }
 
 async function startMillrace(source: MillraceSource, folder: string, upstreamPort: number, processes: Processes) {
   const file = join(folder, 'millrace.yaml');
-  writeFileSync(file, JSON.stringify(config(folder, upstreamPort))); // JSON is YAML
+  writeFileSync(file, JSON.stringify(config(folder, upstreamPort, source.live))); // JSON is YAML
   const profiling = source.profiles ? ['--cpu-prof', `--cpu-prof-dir=${source.profiles}`] : [];
   const child = processes.program(
     process.execPath,

@@ -16,6 +16,7 @@ const HELP = `npm run bench -- [options]
   --short           under 45 seconds: two rounds, short windows; for CI
   --json FILE       also write the figures there
   --against FOLDER  also measure the Millrace of another checkout, in the same run
+  --live URL        also measure this Millrace with its streams shared over this Redis
   --profile FOLDER  write V8 CPU profiles of Millrace there; its figures are then those of a profiled process
   --rounds N        instead of 6 (2 with --short)
 `;
@@ -43,6 +44,7 @@ const { values: options } = parseArgs({
     short: { type: 'boolean' },
     json: { type: 'string' },
     against: { type: 'string' },
+    live: { type: 'string' },
     profile: { type: 'string' },
     rounds: { type: 'string' },
     help: { type: 'boolean' },
@@ -55,6 +57,7 @@ async function run(): Promise<void> {
   if (options.rounds) schedule.rounds = Math.max(1, Number(options.rounds));
   const profiles = options.profile && resolve(options.profile);
   const sources: MillraceSource[] = [{ root: OWN_ROOT, label: '', profiles }];
+  if (options.live) sources.push({ root: OWN_ROOT, label: '(Redis)', live: options.live, profiles });
   if (options.against) sources.push({ root: resolve(options.against), label: '(other)', profiles });
 
   const machine = `${cpus()[0]?.model ?? 'unknown processor'}, ${availableParallelism()} cores`;

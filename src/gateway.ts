@@ -8,6 +8,7 @@ import { createModelAt, modelMatcher, writtenNames } from './config/patterns.ts'
 import { createPriceOf } from './config/prices.ts';
 import { loadPrompts } from './config/prompts.ts';
 import { type Watch, watchConfig } from './config/watch.ts';
+import type { LiveStore } from './core/live.ts';
 import { anthropic } from './dialects/anthropic/door.ts';
 import { gemini } from './dialects/gemini/door.ts';
 import { native } from './dialects/native.ts';
@@ -21,7 +22,9 @@ import { createStreamTokens } from './http/tokens.ts';
 import type { MockServer } from './mock/server.ts';
 import { usageCsv } from './stores/csv.ts';
 import { openLedger } from './stores/open.ts';
+import { openRedis, type RedisOptions } from './stores/redis.ts';
 import { resilient } from './stores/resilient.ts';
+import { createMirrors } from './stream/mirrors.ts';
 import { createRunner } from './stream/run.ts';
 import { coarseTokens, createTokenizer } from './stream/tokenizer.ts';
 import { createUpstream, type Upstream } from './upstreams.ts';
@@ -66,6 +69,9 @@ export interface Gateway {
 /** What stops a start that a person can mend: its text says how. */
 export class StartError extends Error {}
 
+/** How often it is asked which other processes are gone, in milliseconds. */
+const SURVEY = 2_000;
+
 /** With its config as text: an unchanged provider is kept over a reload, with its warm connections. */
 type Kept = Upstream & { made: string };
 
@@ -87,11 +93,20 @@ export async function openGateway(options: GatewayOptions, surroundings: Surroun
     throw new StartError(error.message, { cause: error });
   });
   const ledger = resilient(store, { onError: (err) => logger.error({ err }, 'the ledger cannot be written') });
-  const recovered = await ledger.recover();
-  if (recovered > 0) logger.warn({ rows: recovered }, 'closed rows that a killed process had left open');
+  let surveying = false;
+  await survey();
+  const surveys = setInterval(() => survey().catch(() => {}), SURVEY).unref(); // the next one finds the same
 
   const tokenizer = createTokenizer();
-  const runner = createRunner({ ledger, tokenizer, coarseTokens });
+  const live = openLive(config, {
+    keep: config.streams.buffer,
+    onChange(healthy) {
+      if (healthy) logger.info('streams are shared with other nodes');
+      else logger.warn('the store between the nodes is away: streams go on, and other nodes cannot read them');
+    },
+  });
+  const runner = createRunner({ ledger, tokenizer, coarseTokens, live });
+  const dialects = [native, openai, openaiResponses, anthropic, ui, gemini];
   const upstreams = new Map<string, Kept>();
   const context = { cwd: resolve(cwd ?? '.'), env: loaded.env };
   const prompts = await loadPrompts(resolve(cwd ?? '.', config.prompts), {
@@ -145,17 +160,37 @@ export async function openGateway(options: GatewayOptions, surroundings: Surroun
     await ledger.shutdown();
     throw new StartError(error.message, { cause: error });
   });
+  const secret = (await live?.secret().catch(() => undefined)) ?? randomBytes(32);
   const state: AppState = {
     get configured() {
       return configured;
     },
     ledger,
     runner,
-    tokens: createStreamTokens(randomBytes(32)),
+    mirrors:
+      live &&
+      createMirrors({
+        live,
+        limits: () => configured.streams,
+        growth: runner.streams.growth(config.streams),
+        interrupted: (door, error, lastId) =>
+          dialects.find(({ name }) => name === door)?.interrupted(error, lastId) ?? '',
+      }),
+    tokens: createStreamTokens(secret),
     get draining() {
       return draining;
     },
   };
+
+  /** Closes the rows of processes that are gone, other nodes included. One look at a time: a slow store would gather them. */
+  async function survey(): Promise<void> {
+    if (surveying) return;
+    surveying = true;
+    const rows = await ledger.recover().finally(() => {
+      surveying = false;
+    });
+    if (rows > 0) logger.warn({ rows }, 'closed rows that a killed process had left open');
+  }
 
   async function reload(): Promise<void> {
     const next = await load();
@@ -186,8 +221,11 @@ export async function openGateway(options: GatewayOptions, surroundings: Surroun
   }
 
   async function close(): Promise<void> {
+    clearInterval(surveys);
     prompts.close();
     runner.close();
+    state.mirrors?.close();
+    await live?.close();
     await Promise.all([...upstreams.values()].map(retire));
     await tokenizer.close();
     await ledger.shutdown();
@@ -204,7 +242,7 @@ export async function openGateway(options: GatewayOptions, surroundings: Surroun
     },
     routes: {
       state,
-      dialects: [native, openai, openaiResponses, anthropic, ui, gemini],
+      dialects,
       maxBody: config.server.maxBody,
       csv: usageCsv,
     },
@@ -217,6 +255,10 @@ export async function openGateway(options: GatewayOptions, surroundings: Surroun
 
 function mocksOf(upstreams: Map<string, Upstream>): Map<string, MockServer> {
   return new Map([...upstreams].flatMap(([name, { mock }]) => (mock ? [[name, mock] as const] : [])));
+}
+
+function openLive({ stores }: Config, options: RedisOptions): LiveStore | undefined {
+  return stores.live === 'memory' ? undefined : openRedis(stores.live, options);
 }
 
 /** What `GET /v1/models` shows of a mock: any name of docs/MOCK.md works. On another wire the same ones do the same. */

@@ -217,7 +217,6 @@ const LONGEST = 300;
 const LONG: Record<string, string> = {
   'mock/behaviours.ts': 'a table',
   'providers/openai/decode.ts': 'one wire as a dozen vendors send it, read in one place',
-  'web/app.js': 'the whole page',
   'web/style.css': 'the whole page',
 };
 

@@ -113,9 +113,19 @@ const streams = section({
 }).describe('How streams behave.');
 
 const stores = section({
-  ledger: matching(/^sqlite:.+$/, 'expected sqlite: and a file, such as sqlite:data/millrace.db')
+  ledger: matching(
+    /^(sqlite:.|postgres(ql)?:\/\/.)/,
+    'expected sqlite: and a file, such as sqlite:data/millrace.db, or postgres://user:password@host/database',
+  )
     .prefault('sqlite:data/millrace.db')
-    .describe('Where usage is booked: sqlite: and a file.'),
+    .describe(
+      'Where usage is booked: sqlite: and a file, or postgres://user:password@host/database for several nodes.',
+    ),
+  live: matching(/^(memory$|rediss?:\/\/.+)/, 'expected memory, or redis:// (rediss:// with TLS) and an address')
+    .prefault('memory')
+    .describe(
+      'Where running streams are known: memory, of this process alone, or redis://…, of all nodes that use it.',
+    ),
 }).describe('Where things are kept.');
 
 const price = section({

@@ -178,6 +178,11 @@ export interface Dialect {
   collector(options: Record<string, unknown>): Collector;
   /** The body of a plain HTTP failure in this door's own shape. `ending` is what is known once a provider was asked. */
   fault(error: GatewayError, ending?: Ending): unknown;
+  /**
+   * The last frames of a stream whose node is gone, behind the event with this id: how it stood is not known any more, so they say that it
+   * failed and nothing else.
+   */
+  interrupted(error: GatewayError, lastId: number): string;
   /** Answers how many tokens a prompt has, without asking a provider. */
   count?: {
     /** Its own path; without one, `serves` says which calls at the door's paths it answers. */

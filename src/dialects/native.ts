@@ -134,6 +134,7 @@ export const native: Dialect = {
       }),
     };
   },
+  interrupted: (error, lastId) => sseFrame(lastId + 1, JSON.stringify(error.body()), 'error'),
   fault(error, ending) {
     const { usage, cost_usd, attempts } = ending ?? { usage: NO_USAGE, cost_usd: 0, attempts: 0 };
     return { error: { ...error.body(), usage, cost_usd, attempts } };

@@ -25,6 +25,7 @@ export function mountOps(app: FastifyInstance, state: AppState): void {
     return reply.code(ready ? 200 : 503).send({
       status: state.draining ? 'draining' : ready ? 'ok' : 'unavailable',
       ledger,
+      live: state.mirrors ? (state.mirrors.healthy() ? 'ok' : 'unavailable') : 'memory',
       streams: state.runner.live(),
       providers: [...state.configured.catalogue.providers.keys()],
     });

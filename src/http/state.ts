@@ -3,6 +3,7 @@
 
 import type { Ledger, PriceOf } from '../core/accounting.ts';
 import type { ChatRequest, OnDisconnect } from '../core/chat.ts';
+import type { Mirrors } from '../stream/mirrors.ts';
 import type { Catalogue } from '../stream/plan.ts';
 import type { Runner, StreamLimits } from '../stream/run.ts';
 import type { Keyring } from './auth.ts';
@@ -36,6 +37,8 @@ export interface AppState {
   readonly configured: Configured;
   readonly ledger: Ledger;
   readonly runner: Runner;
+  /** Streams of other nodes; undefined where there are none. */
+  readonly mirrors?: Mirrors;
   readonly tokens: StreamTokens;
   /** No new work is taken. */
   readonly draining: boolean;

@@ -2,7 +2,7 @@
 // of another's nothing is told, not even that it exists. A stream's own token opens that stream without a key.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { GatewayError } from '../core/errors.ts';
-import { type Owner, placeAfter, type Stream } from '../stream/directory.ts';
+import { type Owner, ownerMay, placeAfter, type Stream } from '../stream/directory.ts';
 import type { Key } from './auth.ts';
 import { createExchange } from './exchange.ts';
 import type { AppState } from './state.ts';
@@ -17,8 +17,10 @@ export function mountStreams(app: FastifyInstance, state: AppState): void {
 
   async function streamOf(request: FastifyRequest<ById>): Promise<Stream> {
     const { id } = request.params;
-    if (state.tokens.holds(id, request.query.token)) return streams.find(id, undefined);
-    return streams.find(id, ownerOf(await state.configured.keyring.identify(request)));
+    const owner = state.tokens.holds(id, request.query.token)
+      ? undefined
+      : ownerOf(await state.configured.keyring.identify(request));
+    return state.mirrors && !streams.has(id) ? state.mirrors.find(id, owner) : streams.find(id, owner);
   }
 
   /**
@@ -27,7 +29,14 @@ export function mountStreams(app: FastifyInstance, state: AppState): void {
    */
   app.get<ById>('/v1/streams/:id', async (request, reply) => {
     const stream = await streamOf(request);
-    return follow(stream, lastEventIdOf(request), request, reply);
+    const lastEventId = lastEventIdOf(request);
+    const last = await stream.hears?.(lastEventId);
+    if (!last) return follow(stream, lastEventId, request, reply);
+    const exchange = createExchange(request, reply);
+    exchange.open(last.headers);
+    exchange.write(last.frames);
+    exchange.end();
+    return reply;
   });
 
   /**
@@ -45,17 +54,15 @@ export function mountStreams(app: FastifyInstance, state: AppState): void {
   /** What is running, oldest first: of one's own key, of all for an admin. */
   app.get('/v1/streams', async (request) => {
     const owner = ownerOf(await state.configured.keyring.identify(request));
-    const mine = [...streams.running.values()].filter(({ key }) => owner === undefined || key === owner);
-    return {
-      data: mine.map(({ id, key, door, model, startedAt, audience }) => ({
-        stream_id: id,
-        key,
-        model,
-        door,
-        started_at: new Date(startedAt).toISOString(),
-        followers: audience.size,
-      })),
-    };
+    const here = [...streams.running.values()].map((stream) => ({ ...stream, followers: stream.audience.size }));
+    const elsewhere = (await state.mirrors?.running()) ?? [];
+    const data = [...here, ...elsewhere.map((card) => ({ ...card, followers: null }))]
+      .filter(({ key }) => ownerMay(owner, key))
+      .sort((a, b) => a.startedAt - b.startedAt)
+      .map(({ id, key, door, model, startedAt, followers }) => {
+        return { stream_id: id, key, model, door, started_at: new Date(startedAt).toISOString(), followers };
+      });
+    return { data };
   });
 }
 

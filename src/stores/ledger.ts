@@ -1,18 +1,20 @@
 // The ledger's queries, written once for every SQL store; the one expression that differs between them is the day.
-// Knows tables; knows neither files, threads nor connections (sqlite.ts), nor why an attempt ended.
-import { type Kysely, type RawBuilder, sql } from 'kysely';
+// Knows tables; knows neither files, threads nor connections (sqlite.ts, postgres.ts), nor why an attempt ended.
+import { type ExpressionBuilder, expressionBuilder, type Kysely, type RawBuilder, sql, type Transaction } from 'kysely';
 import type { Ledger, RowClosing, RowNote, RowOpening, UsageRow, UsageSum } from '../core/accounting.ts';
 import { ERROR_TABLE, GatewayError } from '../core/errors.ts';
-import type { AttemptTable, LedgerTables } from './schema.ts';
+import type { AttemptTable, LedgerTables, SqlDialect } from './schema.ts';
 
 /** What a store has to offer beside SQL. */
 export interface LedgerStore {
   db: Kysely<LedgerTables>;
-  dialect: 'sqlite' | 'postgres';
+  dialect: SqlDialect;
   /** This instance's id; its rows are its own until it is gone. */
   owner: string;
-  /** Which of these instances certainly run no more. */
+  /** Which of these instances run no more. */
   gone(owners: string[]): Promise<string[]>;
+  /** Those of them that this transaction has for itself: no other instance closes their rows, and they cannot come back, until it ends. */
+  claim(owners: string[], transaction: Transaction<LedgerTables>): Promise<string[]>;
   /** Frees what the store kept of instances that are gone. */
   forget(owners: string[]): Promise<void>;
 }
@@ -21,6 +23,22 @@ const FAILURES = [...Object.keys(ERROR_TABLE), 'interrupted'];
 /** Rows per statement of `note`: four parameters each, and a statement takes 32,766. */
 const NOTES_PER_STATEMENT = 1_000;
 const MAX_PAGE = 1_000;
+
+/** What `recover` has set is taken back from a row that turns out to be running. */
+const REOPENED = sql.raw(
+  [
+    'ended_at',
+    'end_reason',
+    'cached_input_tokens',
+    'cache_write_input_tokens',
+    'reasoning_tokens',
+    'generated_tokens',
+    'estimated',
+    'total_ms',
+  ]
+    .map((column) => `${column} = null`)
+    .join(', '),
+);
 
 const COLUMNS = [
   'id',
@@ -49,8 +67,9 @@ const COLUMNS = [
 ] as const satisfies (keyof UsageRow)[];
 
 /** The instance must be registered (`instances`) before the first row is opened. */
-export function createLedger({ db, dialect, owner, gone, forget }: LedgerStore): Ledger {
+export function createLedger({ db, dialect, owner, gone, claim, forget }: LedgerStore): Ledger {
   const underWay = new Set<Promise<unknown>>();
+  let noted: Promise<unknown> = Promise.resolve();
 
   /** Remembers a write until it is done, so that `shutdown` loses none. */
   function tracked<T>(work: Promise<T>): Promise<T> {
@@ -68,7 +87,12 @@ export function createLedger({ db, dialect, owner, gone, forget }: LedgerStore):
   async function open(row: RowOpening): Promise<void> {
     await db
       .insertInto('attempts')
-      .values({ ...row, owner } as AttemptTable)
+      .values({
+        ...row,
+        model: storable(row.model),
+        upstream_model: storable(row.upstream_model),
+        owner,
+      } as AttemptTable)
       .execute();
   }
 
@@ -77,11 +101,26 @@ export function createLedger({ db, dialect, owner, gone, forget }: LedgerStore):
       .updateTable('attempts')
       .set({ ...closing, estimated: closing.estimated ? 1 : 0 })
       .where('id', '=', id)
-      .where('ended_at', 'is', null)
+      .where(running)
       .execute();
   }
 
-  async function note(rows: RowNote[]): Promise<void> {
+  /** One at a time, in the order of the calls: on several connections an older note could overtake, or wait for, a newer one. */
+  function note(rows: RowNote[]): Promise<void> {
+    const work = noted.then(() => write(rows));
+    noted = work.catch(() => {});
+    return work;
+  }
+
+  /**
+   * Open, or closed as interrupted by somebody who took this instance for dead: it is not, or it would not write. Only
+   * `recover` says `interrupted`, and only of rows that are not its own.
+   */
+  function running({ eb }: ExpressionBuilder<LedgerTables, 'attempts'>) {
+    return eb.or([eb('ended_at', 'is', null), eb.and([eb('end_reason', '=', 'interrupted'), eb('owner', '=', owner)])]);
+  }
+
+  async function write(rows: RowNote[]): Promise<void> {
     if (rows.length === 0) return;
     const now = Date.now();
     await db.transaction().execute(async (transaction) => {
@@ -95,9 +134,10 @@ export function createLedger({ db, dialect, owner, gone, forget }: LedgerStore):
           );
         await sql`
           update attempts
-          set input_tokens = noted.column2, output_tokens = noted.column3, cost_usd = noted.column4, noted_at = ${now}
+          set input_tokens = noted.column2, output_tokens = noted.column3, cost_usd = noted.column4, noted_at = ${now},
+            ${REOPENED}
           from (values ${sql.join(values)}) as noted
-          where attempts.id = noted.column1 and attempts.ended_at is null
+          where attempts.id = noted.column1 and ${running(expressionBuilder<LedgerTables, 'attempts'>())}
         `.execute(transaction);
       }
     });
@@ -105,15 +145,17 @@ export function createLedger({ db, dialect, owner, gone, forget }: LedgerStore):
 
   /**
    * Who has died is asked of the store, not of a heartbeat (a paused process would look dead and lose its rows) and not of
-   * process ids (they are reused, and in containers everybody is 1). SQLite: each instance holds a lock on a file beside the
-   * database, which the kernel drops when the process ends, by whatever signal.
+   * process ids (they are reused, and in containers everybody is 1). Each instance holds a lock that is dropped when its process
+   * ends, by whatever signal: SQLite's on a file beside the database, PostgreSQL's on a connection.
    */
   async function recover(): Promise<number> {
     const others = await db.selectFrom('instances').select('id').where('id', '!=', owner).execute();
-    const dead = await gone(others.map(({ id }) => id));
-    if (dead.length === 0) return 0;
+    const missing = await gone(others.map(({ id }) => id));
+    if (missing.length === 0) return 0;
     const now = Date.now();
-    const recovered = await db.transaction().execute(async (transaction) => {
+    const { dead, recovered } = await db.transaction().execute(async (transaction) => {
+      const dead = await claim(missing, transaction);
+      if (dead.length === 0) return { dead, recovered: 0 };
       const { numUpdatedRows } = await transaction
         .updateTable('attempts')
         .set({
@@ -133,7 +175,7 @@ export function createLedger({ db, dialect, owner, gone, forget }: LedgerStore):
         .where('owner', 'in', dead)
         .executeTakeFirstOrThrow();
       await transaction.deleteFrom('instances').where('id', 'in', dead).execute();
-      return Number(numUpdatedRows);
+      return { dead, recovered: Number(numUpdatedRows) };
     });
     await forget(dead);
     return recovered;
@@ -160,7 +202,8 @@ export function createLedger({ db, dialect, owner, gone, forget }: LedgerStore):
     if (key !== undefined) query = query.where('key', '=', key);
     for (const group of groups) {
       const expression = group === 'day' ? day : sql.ref(group);
-      query = query.select(expression.as(group)).groupBy(expression).orderBy(expression).$castTo<UsageSum>();
+      query = query.select(expression.as(group)).groupBy(expression).$castTo<UsageSum>();
+      query = query.orderBy(expression, (order) => order.asc().nullsFirst());
     }
     return (await query.execute()).map(toSum);
   };
@@ -210,6 +253,11 @@ export function createLedger({ db, dialect, owner, gone, forget }: LedgerStore):
     check,
     shutdown,
   };
+}
+
+/** The names of models come from clients, and PostgreSQL's text cannot hold this one character. */
+function storable(name: string): string {
+  return name.replaceAll('\0', '\ufffd');
 }
 
 function toRow({ estimated, ...row }: Omit<AttemptTable, 'owner' | 'noted_at'>): UsageRow {

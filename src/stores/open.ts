@@ -4,25 +4,39 @@ import { resolve } from 'node:path';
 import { Kysely } from 'kysely';
 import type { Ledger } from '../core/accounting.ts';
 import { createLedger } from './ledger.ts';
+import { openPostgres } from './postgres.ts';
 import { type LedgerTables, migrate } from './schema.ts';
 import { sqliteDialect, startThread } from './sqlite.ts';
 
+export interface LedgerOptions {
+  /** On a shared server: how long another instance must have been unseen, in milliseconds, before its rows are closed. */
+  grace?: number;
+}
+
+const SUPPORTED =
+  'Supported: `sqlite:<file>`, as in sqlite:data/millrace.db, `sqlite::memory:`, and `postgres://user:password@host/database`.';
+
 /**
- * `sqlite:data/millrace.db` (relative to `cwd`, by default the process's; the folder is made), `sqlite:/var/lib/millrace.db`, or
- * `sqlite::memory:`. Rejects when the URL names no such store, or the file cannot be opened and written.
+ * `sqlite:data/millrace.db` (relative to `cwd`; the folder is made), `sqlite:/var/lib/millrace.db`, `sqlite::memory:`, or
+ * `postgres://user:password@host:port/database`. Rejects when the URL names no such store, or it cannot be opened and written.
  */
-export async function openLedger(url: string, cwd = '.'): Promise<Ledger> {
+export async function openLedger(url: string, cwd = '.', { grace }: LedgerOptions = {}): Promise<Ledger> {
   const scheme = /^[a-z][a-z0-9+.-]*(?=:)/i.exec(url)?.[0].toLowerCase();
-  if (scheme !== 'sqlite') {
-    // The URL itself stays out of the message: one of a database server holds a password.
-    const found = scheme ? `\`${scheme}:\` is not supported` : 'it names no kind of store';
-    throw new Error(
-      `stores.ledger: ${found}. Supported: \`sqlite:<file>\`, as in sqlite:data/millrace.db, and \`sqlite::memory:\`.`,
-    );
+  switch (scheme) {
+    case 'sqlite': {
+      const path = url.slice('sqlite:'.length).replace(/^\/\//, '');
+      if (path === '') throw new Error('stores.ledger: `sqlite:` needs a file, as in sqlite:data/millrace.db.');
+      return openSqlite(path === ':memory:' ? path : resolve(cwd, path));
+    }
+    case 'postgres':
+    case 'postgresql':
+      return openPostgres(url, grace);
+    default:
+      // The URL itself stays out of the message: one of a database server holds a password.
+      throw new Error(
+        `stores.ledger: ${scheme ? `\`${scheme}:\` is not supported` : 'it names no kind of store'}. ${SUPPORTED}`,
+      );
   }
-  const path = url.slice('sqlite:'.length).replace(/^\/\//, '');
-  if (path === '') throw new Error('stores.ledger: `sqlite:` needs a file, as in sqlite:data/millrace.db.');
-  return openSqlite(path === ':memory:' ? path : resolve(cwd, path));
 }
 
 async function openSqlite(path: string): Promise<Ledger> {
@@ -31,7 +45,7 @@ async function openSqlite(path: string): Promise<Ledger> {
     const owner = randomBytes(12).toString('hex');
     await thread.call({ type: 'open', path, owner });
     const db = new Kysely<LedgerTables>({ dialect: sqliteDialect(thread) });
-    await migrate(db);
+    await migrate(db, 'sqlite');
     const now = Date.now();
     await db.insertInto('instances').values({ id: owner, started_at: now, checked_at: now }).execute();
     return createLedger({
@@ -39,6 +53,7 @@ async function openSqlite(path: string): Promise<Ledger> {
       dialect: 'sqlite',
       owner,
       gone: async (owners) => (await thread.call({ type: 'gone', owners })) as string[],
+      claim: async (owners) => owners, // a lock file that nobody holds is never taken again
       forget: async (owners) => void (await thread.call({ type: 'forget', owners })),
     });
   } catch (error) {

@@ -26,58 +26,64 @@ export interface LedgerTables {
   instances: InstanceTable;
 }
 
-const MIGRATIONS: Record<string, Migration> = {
-  '001_ledger': {
-    async up(db) {
-      await db.schema
-        .createTable('attempts')
-        .addColumn('id', 'text', (column) => column.primaryKey().notNull())
-        .addColumn('stream_id', 'text', (column) => column.notNull())
-        .addColumn('attempt', 'integer', (column) => column.notNull())
-        .addColumn('key', 'text')
-        .addColumn('model', 'text', (column) => column.notNull())
-        .addColumn('provider', 'text', (column) => column.notNull())
-        .addColumn('upstream_model', 'text', (column) => column.notNull())
-        .addColumn('door', 'text', (column) => column.notNull())
-        .addColumn('started_at', 'bigint', (column) => column.notNull())
-        .addColumn('ended_at', 'bigint')
-        .addColumn('end_reason', 'text')
-        .addColumn('input_tokens', 'bigint')
-        .addColumn('output_tokens', 'bigint')
-        .addColumn('cached_input_tokens', 'bigint')
-        .addColumn('cache_write_input_tokens', 'bigint')
-        .addColumn('reasoning_tokens', 'bigint')
-        .addColumn('reported_output_tokens', 'bigint')
-        .addColumn('generated_tokens', 'bigint')
-        .addColumn('delivered_tokens', 'bigint')
-        .addColumn('estimated', 'integer')
-        .addColumn('cost_usd', 'double precision')
-        .addColumn('first_token_ms', 'bigint')
-        .addColumn('total_ms', 'bigint')
-        .addColumn('owner', 'text', (column) => column.notNull())
-        .addColumn('noted_at', 'bigint')
-        .execute();
-      await db.schema.createIndex('attempts_by_start').on('attempts').columns(['started_at', 'id']).execute();
-      await db.schema.createIndex('attempts_by_key').on('attempts').columns(['key', 'started_at', 'id']).execute();
-      await db.schema
-        .createIndex('attempts_open')
-        .on('attempts')
-        .column('owner')
-        .where(sql.ref('ended_at'), 'is', null) // a handful of rows whatever the table's size
-        .execute();
-      await db.schema
-        .createTable('instances')
-        .addColumn('id', 'text', (column) => column.primaryKey().notNull())
-        .addColumn('started_at', 'bigint', (column) => column.notNull())
-        .addColumn('checked_at', 'bigint', (column) => column.notNull())
-        .execute();
-    },
-  },
-};
+export type SqlDialect = 'sqlite' | 'postgres';
 
-/** Brings the tables up to date. Throws what went wrong; a file from a newer Millrace is refused, not touched. */
-export async function migrate(db: Kysely<LedgerTables>): Promise<void> {
-  const migrator = new Migrator({ db, provider: { getMigrations: async () => MIGRATIONS } });
+function migrationsFor(dialect: SqlDialect): Record<string, Migration> {
+  // Compared by bytes on both: pages and sums have one order, whatever the language that a database was made for.
+  const text = dialect === 'sqlite' ? 'text' : sql`text collate "C"`;
+  return {
+    '001_ledger': {
+      async up(db) {
+        await db.schema
+          .createTable('attempts')
+          .addColumn('id', text, (column) => column.primaryKey().notNull())
+          .addColumn('stream_id', text, (column) => column.notNull())
+          .addColumn('attempt', 'integer', (column) => column.notNull())
+          .addColumn('key', text)
+          .addColumn('model', text, (column) => column.notNull())
+          .addColumn('provider', text, (column) => column.notNull())
+          .addColumn('upstream_model', text, (column) => column.notNull())
+          .addColumn('door', text, (column) => column.notNull())
+          .addColumn('started_at', 'bigint', (column) => column.notNull())
+          .addColumn('ended_at', 'bigint')
+          .addColumn('end_reason', text)
+          .addColumn('input_tokens', 'bigint')
+          .addColumn('output_tokens', 'bigint')
+          .addColumn('cached_input_tokens', 'bigint')
+          .addColumn('cache_write_input_tokens', 'bigint')
+          .addColumn('reasoning_tokens', 'bigint')
+          .addColumn('reported_output_tokens', 'bigint')
+          .addColumn('generated_tokens', 'bigint')
+          .addColumn('delivered_tokens', 'bigint')
+          .addColumn('estimated', 'integer')
+          .addColumn('cost_usd', 'double precision')
+          .addColumn('first_token_ms', 'bigint')
+          .addColumn('total_ms', 'bigint')
+          .addColumn('owner', text, (column) => column.notNull())
+          .addColumn('noted_at', 'bigint')
+          .execute();
+        await db.schema.createIndex('attempts_by_start').on('attempts').columns(['started_at', 'id']).execute();
+        await db.schema.createIndex('attempts_by_key').on('attempts').columns(['key', 'started_at', 'id']).execute();
+        await db.schema
+          .createIndex('attempts_open')
+          .on('attempts')
+          .column('owner')
+          .where(sql.ref('ended_at'), 'is', null) // a handful of rows whatever the table's size
+          .execute();
+        await db.schema
+          .createTable('instances')
+          .addColumn('id', text, (column) => column.primaryKey().notNull())
+          .addColumn('started_at', 'bigint', (column) => column.notNull())
+          .addColumn('checked_at', 'bigint', (column) => column.notNull())
+          .execute();
+      },
+    },
+  };
+}
+
+/** Brings the tables up to date. Throws what went wrong; tables of a newer Millrace are refused, not touched. */
+export async function migrate(db: Kysely<LedgerTables>, dialect: SqlDialect): Promise<void> {
+  const migrator = new Migrator({ db, provider: { getMigrations: async () => migrationsFor(dialect) } });
   const { error } = await migrator.migrateToLatest();
   if (error !== undefined) throw error;
 }

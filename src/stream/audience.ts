@@ -12,14 +12,18 @@ export type Flushed = 'sent' | 'behind' | 'kept';
 export type Answer = Parameters<Exchange['reply']>;
 
 export interface Audience {
-  /** Clients that listen. */
+  /** Clients that listen, those of other nodes included. */
   readonly size: number;
   /** Headers are out: a failure can only be an event. */
   readonly committed: boolean;
+  /** Nothing more will be said. */
+  readonly ended: boolean;
   /** What was said; null where one answer comes at the end. */
   readonly log: FrameLog | null;
   /** One more listens, from a place of the log on. */
   attach(exchange: Exchange, from: Position): void;
+  /** How many listen on other nodes. */
+  elsewhere(count: number): void;
 }
 
 export interface AudienceListeners {
@@ -52,13 +56,20 @@ export interface BroadcastOptions {
   independent: boolean;
   /** The log has grown in memory by so many characters. */
   onPack(characters: number): void;
+  /** Something was delivered. On the hot path. */
+  onSaid?(): void;
+  /** The character with which it begins, where what came before was lost elsewhere. */
+  begins?: number;
 }
 
 const NOBODY: AudienceListeners = { onChange() {}, onDrain() {} };
 
 /** Frames, as they come. On the hot path: deliver and state. */
-export function createBroadcast({ limits, heartbeat, independent, onPack }: BroadcastOptions): Broadcast {
-  const log = createFrameLog(limits.buffer, onPack);
+export function createBroadcast(options: BroadcastOptions): Broadcast {
+  const { limits, heartbeat, independent, onSaid } = options;
+  const log = createFrameLog(limits.buffer, options.onPack, options.begins);
+  let elsewhere = 0;
+  let held = false; // the provider, for everybody is behind
   let followers: Follower[] = [];
   let headers: Record<string, string> | undefined;
   let ended = false;
@@ -66,7 +77,22 @@ export function createBroadcast({ limits, heartbeat, independent, onPack }: Broa
 
   function leave(follower: Follower, why: GatewayError | undefined): void {
     followers = followers.filter((other) => other !== follower);
+    changed(why);
+  }
+
+  function changed(why?: GatewayError): void {
     listeners.onChange(why);
+    if (held && state() !== 'behind') listeners.onDrain(); // who it was held for has left, or somebody quicker came
+  }
+
+  function state(): Flushed {
+    held = false;
+    if (elsewhere > 0) return 'sent'; // they wait for nobody
+    if (followers.length === 0) return 'kept';
+    if (independent) return 'sent';
+    for (const { behind } of followers) if (!behind) return 'sent';
+    held = true;
+    return 'behind';
   }
 
   function close(): Follower[] {
@@ -80,10 +106,18 @@ export function createBroadcast({ limits, heartbeat, independent, onPack }: Broa
 
   return {
     get size() {
-      return followers.length;
+      return followers.length + elsewhere;
+    },
+    elsewhere(count) {
+      if (count === elsewhere) return;
+      elsewhere = count;
+      changed();
     },
     get committed() {
       return headers !== undefined;
+    },
+    get ended() {
+      return ended;
     },
     log,
     listen(given) {
@@ -102,7 +136,7 @@ export function createBroadcast({ limits, heartbeat, independent, onPack }: Broa
       if (!ended) followers = [...followers, follower];
       if (headers) follower.open(headers);
       if (ended) follower.end();
-      else listeners.onChange();
+      else changed();
     },
     open(given) {
       headers = given;
@@ -111,13 +145,9 @@ export function createBroadcast({ limits, heartbeat, independent, onPack }: Broa
     deliver(frames) {
       log.append(frames);
       for (const follower of followers) follower.write(frames);
+      onSaid?.();
     },
-    state() {
-      if (followers.length === 0) return 'kept';
-      if (independent) return 'sent';
-      for (const { behind } of followers) if (!behind) return 'sent';
-      return 'behind';
-    },
+    state,
     beat() {
       for (const follower of followers) follower.beat();
     },
@@ -145,7 +175,11 @@ export function createWaiting(): Waiting {
       return exchanges.length;
     },
     committed: false,
+    get ended() {
+      return answer !== undefined;
+    },
     log: null,
+    elsewhere() {},
     listen(listeners) {
       onChange = listeners.onChange;
     },

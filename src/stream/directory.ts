@@ -31,6 +31,11 @@ export interface Stream {
   readonly audience: Audience;
   /** How it ended; undefined while it runs. */
   readonly ending?: Ending;
+  /**
+   * Of a stream of another node, which is heard of a moment later: resolves when this event has been heard of, and with the last words for
+   * a client that has read it where it never will be. Throws `node_lost` when that takes too long.
+   */
+  hears?(lastEventId: number): Promise<{ headers: Record<string, string>; frames: string } | undefined>;
   /** Ends it because somebody asked; resolves once the bill is closed. */
   stop(): Promise<Ending>;
 }
@@ -49,6 +54,8 @@ export interface Directory {
   end(stream: Stream, ending: Ending, limits: Limits): void;
   /** What a stream's log says it grew by, as long as it is kept: a function that holds nothing else. */
   growth(limits: Limits): (characters: number) => void;
+  /** Whether it runs here or is, or was, kept here. */
+  has(id: string): boolean;
   /** Throws `stream_not_found`, also for a stream of somebody else, or `stream_gone`. */
   find(id: string, owner: Owner): Stream;
   /** The stream that this request started when it was sent before. Throws `idempotency_conflict` when it was another request. */
@@ -135,11 +142,11 @@ export function createDirectory(): Directory {
         if (characters > memory) shrink(memory);
       };
     },
+    has: (id) => running.has(id) || ended.has(id) || gone.has(id),
     find(id, owner) {
       const stream = running.get(id) ?? ended.get(id)?.stream;
       const key = stream ? stream.key : gone.get(id);
-      if (key === undefined || (owner !== undefined && owner !== key))
-        throw new GatewayError('stream_not_found', 'There is no stream of this id.', { param: 'id' });
+      if (key === undefined || !ownerMay(owner, key)) throw notFound();
       if (!stream)
         throw new GatewayError('stream_gone', 'This stream has ended and is no longer kept.', { param: 'id' });
       return stream;
@@ -162,11 +169,19 @@ export function createDirectory(): Directory {
   };
 }
 
+export function ownerMay(owner: Owner, key: string | null): boolean {
+  return owner === undefined || owner === key;
+}
+
+export function notFound(): GatewayError {
+  return new GatewayError('stream_not_found', 'There is no stream of this id.', { param: 'id' });
+}
+
 /**
  * Where a client that has read up to an event goes on; undefined when it has read everything of a stream that has ended. Throws
  * `stream_gone` when what it needs is no longer kept, and `invalid_request` for an event that has not been.
  */
-export function placeAfter({ audience: { log }, ending }: Stream, lastEventId: number): Position | undefined {
+export function placeAfter({ audience: { log, ended } }: Stream, lastEventId: number): Position | undefined {
   if (!log) return { block: 0, offset: 0 }; // one answer, at the end
   const place = log.seek(lastEventId);
   if (place === 'gone') {
@@ -179,5 +194,5 @@ export function placeAfter({ audience: { log }, ending }: Stream, lastEventId: n
       param: 'last_event_id',
     });
   }
-  return ending && lastEventId > 0 && log.read(place)?.frames === '' ? undefined : place;
+  return ended && lastEventId > 0 && log.read(place)?.frames === '' ? undefined : place;
 }

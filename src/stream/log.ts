@@ -2,6 +2,8 @@
 // is oldest falls out. Appending is on the hot path and only chains a string. Knows SSE ids; no client, no front door.
 // https://html.spec.whatwg.org/multipage/server-sent-events.html#the-last-event-id-header
 
+import type { Said } from '../core/live.ts';
+
 /** A place between two frames. Only the log that gave it out knows what it means. */
 export interface Position {
   block: number;
@@ -9,7 +11,9 @@ export interface Position {
   offset: number;
 }
 
-export interface FrameLog {
+export interface FrameLog extends Said {
+  /** The id of the last frame; NaN where frames have none, 0 where there is none yet. */
+  readonly lastId: number;
   /** Characters in packed blocks; a measure of memory. */
   readonly packed: number;
   /** Whole frames only. */
@@ -29,6 +33,8 @@ export interface FrameLog {
 /** Packed bytes cost a third of the strings that they were made of, and nothing to the garbage collector. */
 interface Block {
   bytes: Buffer;
+  /** Characters before it, since the beginning of the stream. */
+  start: number;
   length: number;
   /** The id of its first frame; NaN where frames have none. */
   firstId: number;
@@ -37,18 +43,20 @@ interface Block {
 /** Characters after which the latest frames are packed: the grain in which the oldest fall out. */
 const BLOCK = 16_384;
 
-/** `limit`: characters kept. `onPack` is told by how much the packed blocks grew, from the hot path. */
-export function createFrameLog(limit: number, onPack: (characters: number) => void = () => {}): FrameLog {
+/** `limit`: characters kept. `begins`: the character with which it begins, where what came before was lost elsewhere. `onPack` is told by how much the packed blocks grew, from the hot path. */
+export function createFrameLog(limit: number, onPack: (characters: number) => void = () => {}, begins = 0): FrameLog {
   const grain = Math.min(BLOCK, Math.max(1024, Math.floor(limit / 4)));
   const blocks: Block[] = [];
-  let dropped = 0; // blocks that fell out: the number of the first one kept
+  let dropped = begins === 0 ? 0 : 1; // blocks that fell out: the number of the first one kept
+  let before = begins; // characters before `recent`
   let packed = 0; // characters in blocks
   let recent = ''; // a rope: appending copies nothing
   let lastPacked = 0; // id
 
   function pack(): void {
     const { length } = recent;
-    blocks.push({ bytes: Buffer.from(recent), length, firstId: firstIdOf(recent) });
+    blocks.push({ bytes: Buffer.from(recent), start: before, length, firstId: firstIdOf(recent) });
+    before += length;
     lastPacked = lastIdOf(recent);
     recent = '';
     packed += length;
@@ -81,7 +89,22 @@ export function createFrameLog(limit: number, onPack: (characters: number) => vo
     return { block: dropped + at, offset: frameOf(textOf(dropped + at)!, lastId + 1) };
   }
 
+  function since(character: number): { from: number; text: string } {
+    if (character >= before) return { from: character, text: recent.slice(character - before) };
+    const block = blocks.findLast(({ start }) => start <= character) ?? blocks[0];
+    if (!block) return { from: before, text: recent };
+    const from = Math.max(character, block.start);
+    return { from, text: block.bytes.toString().slice(from - block.start) };
+  }
+
   return {
+    get length() {
+      return before + recent.length;
+    },
+    get lastId() {
+      return recent === '' ? lastPacked : lastIdOf(recent);
+    },
+    since,
     get packed() {
       return packed;
     },

@@ -7,9 +7,11 @@ import type { Ledger, PriceOf, RowNote, Tokenizer } from '../core/accounting.ts'
 import { type ChatRequest, type OnDisconnect, promptText } from '../core/chat.ts';
 import type { Dialect, Exchange, ParsedRequest, Target } from '../core/contracts.ts';
 import { GatewayError } from '../core/errors.ts';
-import { type Ending, NO_USAGE } from '../core/events.ts';
+import type { Ending } from '../core/events.ts';
+import type { LiveStore } from '../core/live.ts';
 import { type Attempt, type Outcome, startAttempt } from './attempt.ts';
 import { createDirectory, type Directory, type Idempotency, type Limits, type Stream } from './directory.ts';
+import { endingOf, endingToJson, endReasonOf } from './ending.ts';
 import type { FollowerLimits } from './follower.ts';
 import { createMeter, formatTokens } from './meter.ts';
 import type { Plan } from './plan.ts';
@@ -70,15 +72,23 @@ interface Live {
 /** How often the rows of running streams are brought up to date, for the case that the process is killed. */
 const NOTE_EVERY = 1000;
 
-export function createRunner(deps: {
+export interface RunnerOptions {
   ledger: Ledger;
   tokenizer: Tokenizer;
   coarseTokens(text: string): number;
-}): Runner {
-  const { ledger, tokenizer, coarseTokens } = deps;
+  /** Where other nodes find the streams of this one. */
+  live?: LiveStore;
+}
+
+export function createRunner({ ledger, tokenizer, coarseTokens, live: shared }: RunnerOptions): Runner {
   const live = new Set<Live>();
   const streams = createDirectory();
   let emptied: (() => void) | undefined;
+
+  shared?.own({
+    onListeners: (id, count) => streams.running.get(id)?.audience.elsewhere(count),
+    onStop: (id) => void streams.running.get(id)?.stop(),
+  });
 
   const notes = setInterval(() => {
     const rows = [...live].flatMap((stream) => stream.note() ?? []);
@@ -133,6 +143,13 @@ export function createRunner(deps: {
       independent: request.onDisconnect === 'finish',
       onChange,
       onPack: streams.growth(limits),
+      ...(shared && {
+        onBegin(headers: Record<string, string>, heartbeat: string) {
+          const { key, door, model, startedAt, conversation, audience } = stream;
+          shared.publish({ id, key, door, model, startedAt, conversation, headers, heartbeat }, audience.log!);
+        },
+        onSaid: touches(shared, id),
+      }),
     };
     const session = parsed.stream
       ? createStreamedSession(common, dialect.encoder(parsed.options))
@@ -182,6 +199,7 @@ export function createRunner(deps: {
     session.end(ending);
     clearTimeout(grace);
     streams.end(stream, ending, limits);
+    shared?.end(id, endingToJson(ending), limits.retain);
     settle(ending);
     const line = {
       stream: id,
@@ -253,31 +271,9 @@ export function createRunner(deps: {
   return { run, streams, countPrompt, live: () => live.size, drain, close };
 }
 
+/** Apart, so that what is kept of a stream holds nothing of its run. */
+function touches(live: LiveStore, id: string): () => void {
+  return () => live.touch(id);
+}
+
 const START = { block: 0, offset: 0 };
-
-function endReasonOf(ending: Ending): string {
-  return ending.type === 'done' ? ending.finishReason : ending.error.code;
-}
-
-function endingOf(
-  outcome: Outcome | undefined,
-  stopped: GatewayError | 'cancelled' | undefined,
-  model: string,
-  provider: string,
-  attempts: number,
-  arrivedAt: number,
-): Ending {
-  const summary = {
-    usage: outcome?.usage ?? NO_USAGE,
-    cost_usd: outcome?.cost_usd ?? (outcome ? null : 0),
-    model,
-    provider,
-    attempts,
-    timing: { first_token_ms: outcome?.first_token_ms ?? null, total_ms: Math.round(performance.now() - arrivedAt) },
-  };
-  const terminal = outcome?.terminal;
-  if (terminal?.type === 'done') return { type: 'done', finishReason: terminal.finishReason, ...summary };
-  if (terminal?.type === 'error') return { type: 'error', error: terminal.error, ...summary };
-  if (stopped && stopped !== 'cancelled') return { type: 'error', error: stopped, ...summary };
-  return { type: 'done', finishReason: 'cancelled', ...summary };
-}

@@ -47,6 +47,10 @@ export interface SessionOptions {
   onChange: AudienceListeners['onChange'];
   /** What is kept of the stream has grown by so many characters. */
   onPack(characters: number): void;
+  /** The response begins, with these headers. Not told of one that answers whole. */
+  onBegin?(headers: Record<string, string>, heartbeat: string): void;
+  /** Something was delivered. On the hot path. */
+  onSaid?(): void;
 }
 
 /** What a header takes, and no more of it than a proxy lets through. A field's name is the client's own, so it may be anything. */
@@ -65,9 +69,9 @@ function refusal({ fault }: SessionOptions, error: GatewayError, ending: Ending)
 
 /** Server-sent events, written as they come. */
 export function createStreamedSession(options: SessionOptions, encoder: Encoder): Session {
-  const { meta, limits, independent, onPack } = options;
+  const { meta, limits, independent, onPack, onSaid } = options;
   const { heartbeat = HEARTBEAT, contentType } = encoder;
-  const audience = createBroadcast({ limits, heartbeat, independent, onPack });
+  const audience = createBroadcast({ limits, heartbeat, independent, onPack, onSaid });
   let onDrain = () => {};
   let ended = false;
   let pending = '';
@@ -75,7 +79,9 @@ export function createStreamedSession(options: SessionOptions, encoder: Encoder)
 
   function begin(): void {
     if (audience.committed) return;
-    audience.open({ ...headersOf(meta), ...encoder.headers, ...(contentType && { 'content-type': contentType }) });
+    const headers = { ...headersOf(meta), ...encoder.headers, ...(contentType && { 'content-type': contentType }) };
+    audience.open(headers);
+    options.onBegin?.(headers, heartbeat);
     pending = encoder.start(meta) + pending;
   }
 

@@ -152,7 +152,7 @@ keys:
   - { name: web, hash: "sha256:zz" }
   - { name: web, hash: "sha256:${'a'.repeat(64)}", models: [fsat, "mock/*", "opnai/*", mock] }
 streams: later
-stores: { ledger: postgres://x }
+stores: { ledger: mysql://x }
 prices: { mock/echo: { input: cheap, output: 1 } }
 `;
   expect(messagesOf(text)).toEqual([
@@ -180,7 +180,7 @@ prices: { mock/echo: { input: cheap, output: 1 } }
       'keys[1].models[3]: found "mock"; there is no alias "mock". For all models of the provider write "mock/*".',
     ),
     'millrace.yaml:20:10  streams: found "later"; expected a map of settings',
-    'millrace.yaml:21:19  stores.ledger: found "postgres://x"; expected sqlite: and a file, such as sqlite:data/millrace.db',
+    'millrace.yaml:21:19  stores.ledger: found "mysql://x"; expected sqlite: and a file, such as sqlite:data/millrace.db, or postgres://user:password@host/database',
     'millrace.yaml:22:31  prices["mock/echo"].input: found "cheap"; expected a number: USD per million tokens',
   ]);
 });

@@ -1,15 +1,13 @@
-// The ledger on real SQLite files: what is written is read, closed once, summed, paged, and found again after a kill -9.
-import { type ChildProcess, spawn } from 'node:child_process';
+// The ledger on real SQLite files: what every ledger does, and what is a file's own: locks, folders, its mode.
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { fileURLToPath } from 'node:url';
-import fc from 'fast-check';
 import { afterAll, expect, test } from 'vitest';
 import type { Ledger } from '../../src/core/accounting.ts';
 import { openLedger } from '../../src/stores/open.ts';
+import { child, testLedger } from './ledger.suite.ts';
 import { closing, opening } from './rows.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'millrace-ledger-'));
@@ -17,7 +15,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 let files = 0;
 const newFile = () => join(folder, `${++files}`, 'usage.db');
 
-async function withLedger(work: (ledger: Ledger) => Promise<void>, url = 'sqlite::memory:'): Promise<void> {
+async function withLedger(work: (ledger: Ledger) => Promise<void>, url: string): Promise<void> {
   const ledger = await openLedger(url);
   try {
     await work(ledger);
@@ -26,238 +24,22 @@ async function withLedger(work: (ledger: Ledger) => Promise<void>, url = 'sqlite
   }
 }
 
-function child(url: string, id?: string): ChildProcess {
-  const script = fileURLToPath(new URL('./child.ts', import.meta.url));
-  return spawn(process.execPath, [script, url, ...(id ? [id] : [])], { stdio: ['ignore', 'pipe', 'inherit'] });
-}
+testLedger({
+  shared: async () => `sqlite:${newFile()}`,
+  single: async () => 'sqlite::memory:',
+  open: openLedger,
+  duplicate: 'SQLITE_CONSTRAINT',
+});
 
-test('a row is open before it is closed, and reads back as it was written', () =>
-  withLedger(async (ledger) => {
-    await ledger.open(opening());
-    const [open] = (await ledger.page({ limit: 10 })).data;
-    expect(open).toMatchObject({ ...opening(), ended_at: null, end_reason: null, estimated: null, cost_usd: null });
-    await ledger.close('r1', closing({ estimated: true, reported_output_tokens: null }));
-    const { data, next_cursor } = await ledger.page({ limit: 10 });
-    expect(data).toEqual([{ ...opening(), ...closing({ estimated: true, reported_output_tokens: null }) }]);
-    expect(next_cursor).toBeNull();
-  }));
-
-test('a row cannot be closed twice, nor noted after its end', () =>
-  withLedger(async (ledger) => {
-    await ledger.open(opening());
-    await ledger.close('r1', closing());
-    await ledger.close('r1', closing({ end_reason: 'internal', cost_usd: 99 }));
-    await ledger.note([{ id: 'r1', input_tokens: 1, output_tokens: 1, cost_usd: 1 }]);
-    expect((await ledger.page({ limit: 1 })).data[0]).toEqual({ ...opening(), ...closing() });
-  }));
-
-test('an id can be opened once only', () =>
-  withLedger(async (ledger) => {
-    await ledger.open(opening());
-    await expect(ledger.open(opening())).rejects.toMatchObject({ code: 'SQLITE_CONSTRAINT' });
-  }));
-
-test('progress of thousands of rows is noted at once, and shows while they run', () =>
-  withLedger(async (ledger) => {
-    const ids = Array.from({ length: 2_500 }, (_, index) => `r${index}`);
-    await Promise.all(ids.map((id) => ledger.open(opening({ id }))));
-    await ledger.note(
-      ids.map((id, at) => ({ id, input_tokens: at, output_tokens: 2 * at, cost_usd: at ? at / 8 : null })),
-    );
-    await ledger.note([]);
-    const rows = new Map((await ledger.page({ limit: 1_000 })).data.map((row) => [row.id, row]));
-    expect(rows.get('r999')).toMatchObject({
-      input_tokens: 999,
-      output_tokens: 1998,
-      cost_usd: 999 / 8,
-      ended_at: null,
-    });
-    const [sum] = await ledger.sums({ by: [] });
-    expect(sum).toMatchObject({ requests: 2_500, errors: 0, input_tokens: (2_499 * 2_500) / 2 });
-  }));
-
-test('a transaction that fails takes nobody else’s rows with it', () =>
-  withLedger(async (ledger) => {
-    await ledger.open(opening({ id: 'noted' }));
-    const bad = { id: 'noted', input_tokens: 1, output_tokens: 1, cost_usd: {} as number };
-    const good = Array.from({ length: 1_500 }, () => ({ ...bad, cost_usd: 5 })); // a first statement that succeeds
-    const work: Promise<unknown>[] = [];
-    for (let index = 0; index < 20; index++) {
-      work.push(expect(ledger.note([...good, bad])).rejects.toThrow());
-      work.push(ledger.open(opening({ id: `r${index}` })));
-      work.push(ledger.note([{ ...bad, id: `r${index}`, cost_usd: 7 }]));
-    }
-    await Promise.all(work);
-    const rows = (await ledger.page({ limit: 100 })).data;
-    expect(rows).toHaveLength(21);
-    for (const row of rows) expect(row.cost_usd).toBe(row.id === 'noted' ? null : 7);
-  }));
-
-test('sums group by any of day, model, provider and key, and count streams, failures, tokens and money', () =>
-  withLedger(async (ledger) => {
-    const midnight = Date.UTC(2026, 0, 2);
-    const rows = [
-      { open: { id: 'a1', stream_id: 's1', started_at: midnight - 1 }, close: { end_reason: 'upstream_timeout' } },
-      { open: { id: 'a2', stream_id: 's1', started_at: midnight, provider: 'anthropic', attempt: 2 }, close: {} },
-      { open: { id: 'b', stream_id: 's2', started_at: midnight, key: null }, close: { end_reason: 'interrupted' } },
-      {
-        open: { id: 'c', stream_id: 's3', started_at: midnight + 5, model: 'slow' },
-        close: { end_reason: 'client_closed', cost_usd: null },
-      },
-    ];
-    for (const row of rows) {
-      await ledger.open(opening(row.open));
-      await ledger.close(row.open.id, closing(row.close));
-    }
-    await ledger.open(opening({ id: 'd', stream_id: 's4', started_at: midnight, key: 'other' })); // still running
-
-    const tokens = {
-      input_tokens: 40,
-      output_tokens: 80,
-      cached_input_tokens: 16,
-      cache_write_input_tokens: 8,
-      reasoning_tokens: 20,
-    };
-    expect(await ledger.sums({ by: [] })).toEqual([{ requests: 4, errors: 2, ...tokens, cost_usd: 0.3 }]);
-    expect((await ledger.sums({ by: ['day'] })).map(({ day, requests, errors }) => [day, requests, errors])).toEqual([
-      ['2026-01-01', 1, 1],
-      ['2026-01-02', 4, 1],
-    ]);
-    expect((await ledger.sums({ by: ['provider', 'provider'] })).map((sum) => [sum.provider, sum.requests])).toEqual([
-      ['anthropic', 1],
-      ['openai', 4],
-    ]);
-    expect((await ledger.sums({ by: ['key', 'model'] })).map((sum) => [sum.key, sum.model, sum.requests])).toEqual([
-      [null, 'fast', 1],
-      ['other', 'fast', 1],
-      ['web', 'fast', 1],
-      ['web', 'slow', 1],
-    ]);
-    expect(await ledger.sums({ by: ['day', 'model', 'provider', 'key'] })).toHaveLength(5);
-    expect(await ledger.sums({ by: [], from: midnight, to: midnight + 5, key: 'web' })).toMatchObject([
-      { requests: 1 },
-    ]);
-    expect(await ledger.sums({ by: ['day'], from: midnight + 6 })).toEqual([]);
-    expect(await ledger.sums({ by: [], key: 'nobody' })).toMatchObject([{ requests: 0, cost_usd: 0 }]);
-  }));
-
-test('pages go from new to old, see every row once, and stay put while rows are added', () =>
-  fc.assert(
-    fc.asyncProperty(
-      fc.array(fc.record({ started_at: fc.integer({ min: 0, max: 3 }), key: fc.constantFrom('web', 'app', null) }), {
-        maxLength: 20,
-      }),
-      fc.integer({ min: 1, max: 7 }),
-      fc.constantFrom(undefined, 'web'),
-      (drawn, limit, key) =>
-        withLedger(async (ledger) => {
-          const rows = drawn.map((row, index) => opening({ ...row, id: `id:${index}` }));
-          for (const row of rows) await ledger.open(row);
-          const seen: string[] = [];
-          let cursor: string | undefined;
-          do {
-            const page = await ledger.page({ limit, key, cursor });
-            expect(page.data.length).toBeLessThanOrEqual(limit);
-            seen.push(...page.data.map((row) => row.id));
-            cursor = page.next_cursor ?? undefined;
-            await ledger.open(opening({ id: `late${seen.length}${Math.random()}`, key: 'web', started_at: 9 }));
-          } while (cursor);
-          const expected = rows
-            .filter((row) => key === undefined || row.key === key)
-            .sort((a, b) => b.started_at - a.started_at || (a.id < b.id ? 1 : -1))
-            .map((row) => row.id);
-          expect(seen).toEqual(expected);
-        }),
-    ),
-    { numRuns: 15 },
-  ));
-
-test('a cursor that is none is the request’s mistake', () =>
-  withLedger(async (ledger) => {
-    for (const cursor of ['', 'nonsense', Buffer.from('x:y').toString('base64url')]) {
-      await expect(ledger.page({ limit: 1, cursor })).rejects.toMatchObject({
-        code: 'invalid_request',
-        param: 'cursor',
-      });
-    }
-  }));
-
-test('after kill -9 the row is found and closed with what was noted, while a living process keeps its rows', async () => {
+test('the lock files of the dead are removed, at once and by whoever comes next', async () => {
   const file = newFile();
   const doomed = child(`sqlite:${file}`, 'doomed');
-  const living = child(`sqlite:${file}`, 'living');
-  await Promise.all([once(doomed.stdout!, 'data'), once(living.stdout!, 'data')]);
-  await withLedger(async (ledger) => {
-    await ledger.open(opening({ id: 'mine', started_at: 3_000 }));
-    expect(await ledger.recover()).toBe(0);
-    doomed.kill('SIGKILL');
-    await once(doomed, 'exit');
-    const before = Date.now();
-    expect(await ledger.recover()).toBe(2);
-    expect(await ledger.recover()).toBe(0);
-    const rows = Object.fromEntries((await ledger.page({ limit: 10 })).data.map((row) => [row.id, row]));
-    expect(rows.doomed).toMatchObject({
-      end_reason: 'interrupted',
-      input_tokens: 11,
-      output_tokens: 22,
-      generated_tokens: 22,
-      delivered_tokens: null,
-      reported_output_tokens: null,
-      cost_usd: 0.033,
-      estimated: true,
-    });
-    expect(rows.doomed!.ended_at).toBeLessThanOrEqual(before); // when it was last heard of
-    expect(rows.doomed!.total_ms).toBe(rows.doomed!.ended_at! - 1_000);
-    expect(rows['doomed-silent']).toMatchObject({
-      end_reason: 'interrupted',
-      input_tokens: 0,
-      cost_usd: null,
-      total_ms: null,
-    });
-    expect(rows['doomed-silent']!.ended_at).toBeGreaterThanOrEqual(before);
-    expect(rows.living!.ended_at).toBeNull();
-    expect(rows.mine!.ended_at).toBeNull();
-    await ledger.close('mine', closing());
-  }, `sqlite:${file}`);
-  living.kill('SIGKILL');
-  await once(living, 'exit');
+  await once(doomed.stdout!, 'data');
+  doomed.kill('SIGKILL');
+  await once(doomed, 'exit');
   await withLedger(async (ledger) => expect(await ledger.recover()).toBe(2), `sqlite:${file}`);
-  const left = readdirSync(join(file, '..')).filter((name) => name.includes('-owner-'));
-  expect(left).toEqual([]);
-}, 60_000);
-
-test('rows left open by an orderly shutdown are recovered too, by another ledger of the same process', async () => {
-  const file = newFile();
-  const first = await openLedger(`sqlite:${file}`);
-  await first.open(opening());
-  await withLedger(async (second) => {
-    expect(await second.recover()).toBe(0);
-    await first.shutdown();
-    expect(await second.recover()).toBe(1);
-  }, `sqlite:${file}`);
+  expect(readdirSync(join(file, '..')).filter((name) => name.includes('-owner-'))).toEqual([]);
 });
-
-test('shutdown waits for what was asked before it', async () => {
-  const file = newFile();
-  const ledger = await openLedger(`sqlite:${file}`);
-  const writes = Array.from({ length: 200 }, async (_, index) => {
-    await ledger.open(opening({ id: `r${index}` }));
-  });
-  const after = ledger.shutdown();
-  await Promise.all([...writes, after]);
-  await withLedger(
-    async (again) => expect(await again.sums({ by: [] })).toMatchObject([{ requests: 200 }]),
-    `sqlite:${file}`,
-  );
-  await expect(ledger.open(opening({ id: 'late' }))).rejects.toThrow();
-});
-
-test('processes that start at once on a new file do not trip over each other', async () => {
-  const file = newFile();
-  const children = Array.from({ length: 4 }, () => child(`sqlite:${file}`));
-  const codes = await Promise.all(children.map(async (one) => (await once(one, 'exit'))[0]));
-  expect(codes).toEqual([0, 0, 0, 0]);
-}, 60_000);
 
 test('a locked file delays the ledger, not the event loop, and says SQLITE_BUSY', async () => {
   const file = newFile();
@@ -280,7 +62,7 @@ test('a locked file delays the ledger, not the event loop, and says SQLITE_BUSY'
 }, 30_000);
 
 test('a URL that names no store says what is supported, and keeps a password to itself', async () => {
-  for (const url of ['postgres://user:s3cret@db/x', 'data/millrace.db', 'mysql:x', '']) {
+  for (const url of ['mariadb://user:s3cret@db/x', 'data/millrace.db', 'mysql:x', '']) {
     const error = await openLedger(url).catch((reason: Error) => reason);
     expect((error as Error).message).toMatch(/sqlite:data\/millrace\.db/);
     expect((error as Error).message).not.toContain('s3cret');

@@ -198,6 +198,10 @@ export const anthropic: Dialect = {
   },
   encoder: createEncoder,
   collector: createCollector,
+  interrupted(error, lastId) {
+    const body = errorBody(error);
+    return sseFrame(lastId + 1, JSON.stringify(body), body.type);
+  },
   fault: (error) => errorBody(error),
   count: {
     path: '/v1/messages/count_tokens',

@@ -156,6 +156,8 @@ export const gemini: Dialect = {
   },
   encoder: createEncoder,
   collector: createCollector,
+  // Of an array its closing bracket may be missing: whoever reads one whole sees that it is none.
+  interrupted: (error) => `data: ${JSON.stringify(errorBody(error))}\n\n`,
   fault: errorBody,
   count: {
     serves: (call) => methodOf(call).method === 'countTokens',

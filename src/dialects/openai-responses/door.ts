@@ -8,7 +8,7 @@ import { openai } from '../openai/door.ts';
 import { type Answer, createAnswer } from './answer.ts';
 import { foldFrames } from './fold.ts';
 import { parseRequest } from './request.ts';
-import { concluded, describe, type Options, terminalFrames } from './response.ts';
+import { concluded, describe, errorEvent, type Options, terminalFrames } from './response.ts';
 
 function createEncoder(given: Record<string, unknown>): Encoder {
   const options = given as unknown as Options;
@@ -72,6 +72,10 @@ export const openaiResponses: Dialect = {
   parse: parseRequest,
   encoder: createEncoder,
   collector: createCollector,
+  interrupted(error, lastId) {
+    const event = { type: 'error', ...errorEvent(error), sequence_number: lastId };
+    return sseFrame(lastId + 1, JSON.stringify(event), 'error');
+  },
   fault: openai.fault,
   count: {
     path: '/v1/responses/input_tokens',

@@ -111,7 +111,7 @@ function failureOf({ code, message }: GatewayError): object {
  * As the reference has it, flat, and as the API sends it, nested: clients were written after the one or the other.
  * https://github.com/openai/openai-dotnet/issues/881
  */
-function errorEvent(error: GatewayError): object {
+export function errorEvent(error: GatewayError): object {
   const nested = (openai.fault(error) as { error: Fields }).error;
   const { code, message, param } = nested;
   return { code, message, param, error: nested };

@@ -200,6 +200,7 @@ export const openai: Dialect = {
   },
   encoder: createEncoder,
   collector: createCollector,
+  interrupted: (error, lastId) => sseFrame(lastId + 1, JSON.stringify(errorBody(error))),
   fault: errorBody,
   /** https://platform.openai.com/docs/api-reference/models */
   models: {

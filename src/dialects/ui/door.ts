@@ -187,6 +187,9 @@ export const ui: Dialect = {
   },
   encoder: createEncoder,
   collector: createCollector,
+  interrupted: (error, lastId) =>
+    sseFrame(lastId + 1, JSON.stringify({ type: 'error', errorText: error.message } satisfies Chunk)) +
+    sseFrame(lastId + 2, '[DONE]'),
   /** A client that is refused shows the body as it came: code and message are in it. */
   fault: (error) => ({ error: error.body() }),
 };

@@ -13,20 +13,26 @@ export interface ApiOptions {
   fetch?: typeof fetch;
 }
 
+export interface RequestOptions {
+  body?: object;
+  /** Of this request alone. */
+  headers?: Record<string, string>;
+  signal?: AbortSignal | undefined;
+}
+
 export interface Api {
   /**
    * Resolves with a successful response whose body is unread. Rejects with a MillraceError, or, once `signal` was aborted, with its
    * reason.
    */
-  request(method: string, path: string, options?: { body?: object; signal?: AbortSignal }): Promise<Response>;
+  request(method: string, path: string, options?: RequestOptions): Promise<Response>;
   json<T>(response: Response, signal?: AbortSignal): Promise<T>;
 }
 
 export function createApi({ baseUrl, apiKey, headers, fetch: send = (...args) => fetch(...args) }: ApiOptions): Api {
   const base = String(baseUrl).replace(/\/+$/, '');
 
-  async function request(method: string, path: string, options: { body?: object; signal?: AbortSignal } = {}) {
-    const { body, signal } = options;
+  async function request(method: string, path: string, { body, headers: own, signal }: RequestOptions = {}) {
     let response: Response;
     try {
       response = await send(`${base}${path}`, {
@@ -34,6 +40,7 @@ export function createApi({ baseUrl, apiKey, headers, fetch: send = (...args) =>
         signal,
         headers: {
           ...headers,
+          ...own,
           ...(apiKey && { authorization: `Bearer ${apiKey}` }),
           ...(body && { 'content-type': 'application/json' }),
         },

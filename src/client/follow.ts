@@ -4,8 +4,10 @@ import { MillraceError } from './errors.ts';
 import { createSseParser, type Frame } from './sse.ts';
 
 export interface FollowOptions {
-  /** The answer to the request that began the stream. */
-  first: Promise<Response>;
+  /** The answer to the request that began the stream; without one, it is taken up from the start. */
+  first?: Promise<Response>;
+  /** What was read before. */
+  lastId: number;
   /** Asks for what comes after this id; undefined where the stream cannot be taken up again. */
   resume(): ((lastId: number) => Promise<Response>) | undefined;
   /** How often in a row to try, with nothing new in between. */
@@ -21,11 +23,12 @@ const LONGEST = 15_000;
  * Gives what each read brought. Never ends by itself: a stream is over when its terminal event has come, and who reads this
  * knows that; an end without one is a broken connection. Throws what ended the trying, or the signal's reason.
  */
-export async function* follow({ first, resume, tries, signal }: FollowOptions): AsyncGenerator<Frame[], never> {
-  let response = await first;
-  let lastId = 0;
+export async function* follow(options: FollowOptions): AsyncGenerator<Frame[], never> {
+  const { first, resume, tries, signal } = options;
+  let { lastId } = options;
   let retry = RETRY;
   let failures = 0;
+  let response = await (first ?? again(undefined, true));
   for (;;) {
     let cause: unknown;
     try {
@@ -58,15 +61,15 @@ export async function* follow({ first, resume, tries, signal }: FollowOptions): 
     return true;
   }
 
-  async function again(cause: unknown): Promise<Response> {
-    for (;;) {
+  async function again(cause: unknown, atOnce = false): Promise<Response> {
+    for (let wait = !atOnce; ; wait = true) {
       const ask = resume();
       if (!ask || failures >= tries) {
         const message = 'The connection broke before the answer was complete.';
         throw new MillraceError('connection_lost', message, { retryable: true, cause });
       }
       const asked = cause instanceof MillraceError ? cause.retryAfter : undefined;
-      await pause(Math.max(backoff(failures++, retry), (asked ?? 0) * 1000), signal);
+      if (wait) await pause(Math.max(backoff(failures++, retry), (asked ?? 0) * 1000), signal);
       try {
         return await ask(lastId);
       } catch (thrown) {

@@ -3,7 +3,7 @@
 import type { Answer } from './answer.ts';
 import { type ApiOptions, createApi } from './api.ts';
 import type { ChatRequest } from './request.ts';
-import { type ChatStream, openStream } from './stream.ts';
+import { type ChatStream, openStream, pathOf } from './stream.ts';
 
 export type {
   Answer,
@@ -39,9 +39,27 @@ export interface CallOptions {
   signal?: AbortSignal | undefined;
 }
 
+export interface ChatOptions extends CallOptions {
+  /**
+   * The same request sent again with the same key, say after a reload, is given the first one's stream from its beginning instead of being
+   * paid twice.
+   */
+  idempotencyKey?: string;
+}
+
+export interface FollowOptions extends CallOptions {
+  /** What was read before: `stream.lastEventId`. Default 0, from the beginning. */
+  lastEventId?: number;
+}
+
 export interface Client {
   /** Asks at once; what fails is thrown by the loop and by `result`. Leaving the loop early cuts the connection. */
-  chat(request: ChatRequest, options?: CallOptions): ChatStream;
+  chat(request: ChatRequest, options?: ChatOptions): ChatStream;
+  /**
+   * Takes up a stream that runs or is kept, by its `resume_url` or its id; asks when it is read. `result` and `partial` have what came after
+   * `lastEventId`. Leaving the loop early cuts this connection alone.
+   */
+  follow(resumeUrl: string, options?: FollowOptions): ChatStream;
   /** The answer when it is whole (`"stream": false`). Rejects with a MillraceError. */
   complete(request: ChatRequest, options?: CallOptions): Promise<Answer>;
   models(options?: CallOptions): Promise<Model[]>;
@@ -50,7 +68,12 @@ export interface Client {
 export function createClient({ reconnects = 12, ...options }: ClientOptions): Client {
   const api = createApi(options);
   return {
-    chat: (request, { signal } = {}) => openStream({ api, request, reconnects, signal }),
+    chat: (request, { signal, idempotencyKey } = {}) =>
+      openStream({ api, from: { request, idempotencyKey }, reconnects, signal }),
+    follow(resumeUrl, { signal, lastEventId = 0 } = {}) {
+      const path = pathOf(resumeUrl) ?? `/v1/streams/${encodeURIComponent(resumeUrl)}`;
+      return openStream({ api, from: { path, lastEventId }, reconnects, signal });
+    },
     async complete(request, { signal } = {}) {
       const body = { ...request, stream: false };
       return api.json<Answer>(await api.request('POST', '/v1/chat', { body, signal }), signal);

@@ -11,6 +11,11 @@ import type { Frame } from './sse.ts';
 export interface ChatStream extends AsyncIterable<ChatEvent> {
   /** The stream's id; undefined until the response has begun. */
   readonly id: string | undefined;
+  /**
+   * Of the last event that the loop gave (without a loop: that was read): where `follow` goes on. 0 before the first one, and where events
+   * have no ids.
+   */
+  readonly lastEventId: number;
   /** Fields of the request that the provider cannot do and that only hinted: `seed`. Known when the response has begun. */
   readonly dropped: readonly string[];
   /**
@@ -20,15 +25,17 @@ export interface ChatStream extends AsyncIterable<ChatEvent> {
   readonly result: Promise<Answer>;
   /**
    * Ends the answer; calling it again does nothing more. The server is asked, and the loop ends after a `done` of `cancelled` with the
-   * usage. Before the response has begun, or when the server does not take the request within 5 s, the connection is cut instead, and
-   * the loop ends without `done`. Resolves when one of them has happened; never rejects.
+   * usage. Before the response has begun, or when the server does not take the request within 5 s, the loop ends at once and without
+   * `done`, and the connection is cut; where the request's `on_disconnect` would let the provider run on, it is cut only after the
+   * server could be asked. Resolves when one of them has happened; never rejects.
    */
   stop(): Promise<void>;
 }
 
 export interface StreamOptions {
   api: Api;
-  request: ChatRequest;
+  /** What to ask, or which stream to take up after which event. */
+  from: { request: ChatRequest; idempotencyKey?: string | undefined } | { path: string; lastEventId: number };
   /** How often in a row to reconnect. */
   reconnects: number;
   signal?: AbortSignal;
@@ -43,14 +50,17 @@ type Ended =
   | { how: 'aborted'; reason: unknown }
   | { how: 'failed'; error: unknown };
 
-export function openStream({ api, request, reconnects, signal }: StreamOptions): ChatStream {
+export function openStream({ api, from, reconnects, signal }: StreamOptions): ChatStream {
   const connection = new AbortController();
   const fold = createFold();
-  let unread: ChatEvent[] = [];
+  const followed = 'path' in from ? from : undefined;
+  let unread: { event: ChatEvent; id: number }[] = [];
   let at = 0; // of the first unread one
+  let read = followed?.lastEventId ?? 0; // ids: taken in, and given to the loop
+  let given = read;
   let id: string | undefined;
   let dropped: string[] = [];
-  let resumePath: string | undefined;
+  let resumePath = followed?.path;
   let broke = false;
   let ended: Ended | undefined;
   let looping = false;
@@ -65,25 +75,46 @@ export function openStream({ api, request, reconnects, signal }: StreamOptions):
   });
   result.catch(() => {}); // who only loops is told in the loop
 
-  const first = api
-    .request('POST', '/v1/chat', { body: { ...request, stream: true }, signal: connection.signal })
-    .then((response) => {
-      id = response.headers.get('millrace-stream-id') ?? undefined;
-      dropped = (response.headers.get('millrace-dropped') ?? '').split(', ').filter(Boolean);
-      return response;
-    });
-  first.catch(() => {}); // told when it is read
+  const first = 'request' in from ? ask(from).then(begun) : undefined;
+  let letGo = () => {}; // of a response that has not begun: it is still wanted for its id
+  const opening =
+    first &&
+    Promise.race([
+      first,
+      new Promise<never>((_, refuse) => {
+        letGo = () => refuse(stopped());
+      }),
+    ]);
+  opening?.catch(() => {}); // told when it is read
   const source = follow({
-    first,
+    first: opening,
+    lastId: read,
     tries: reconnects,
     signal: connection.signal,
     resume() {
       const path = resumePath;
       if (path === undefined) return undefined;
       broke = true;
-      return (lastId) => api.request('GET', after(path, lastId), { signal: connection.signal });
+      return (lastId) => api.request('GET', after(path, lastId), { signal: connection.signal }).then(begun);
     },
   });
+
+  function ask({ request, idempotencyKey }: Extract<StreamOptions['from'], { request: ChatRequest }>) {
+    return api.request('POST', '/v1/chat', {
+      body: { ...request, stream: true },
+      headers: idempotencyKey === undefined ? {} : { 'idempotency-key': idempotencyKey },
+      signal: connection.signal,
+    });
+  }
+
+  function begun(response: Response): Response {
+    if (response.status === 204) {
+      throw new MillraceError('stream_gone', 'This stream has ended, and all of it was read.', { status: 204 });
+    }
+    id ??= response.headers.get('millrace-stream-id') ?? undefined;
+    dropped = (response.headers.get('millrace-dropped') ?? '').split(', ').filter(Boolean);
+    return response;
+  }
 
   const onAbort = () => cut({ how: 'aborted', reason: signal!.reason });
   if (signal?.aborted) onAbort();
@@ -131,6 +162,7 @@ export function openStream({ api, request, reconnects, signal }: StreamOptions):
       .next()
       .then(({ value }) => value.forEach(take))
       .catch((error) => {
+        if (ended) return;
         if (error instanceof MillraceError && id !== undefined) error.partial = fold.partial();
         cut({ how: 'failed', error });
       })
@@ -143,18 +175,20 @@ export function openStream({ api, request, reconnects, signal }: StreamOptions):
   function take(frame: Frame): void {
     if (ended) return;
     const event = readEvent(frame);
+    if (frame.id !== undefined) read = Number(frame.id) || read;
     if (event === undefined) return;
     if (event.type === 'start') {
       id ??= event.stream_id;
-      resumePath = pathOf(event.resume_url);
+      resumePath ??= pathOf(event.resume_url);
     }
-    // Cut short because nobody was there for a moment: not what the caller asked for, and not to be taken for the answer.
-    if (event.type === 'done' && event.finish_reason === 'cancelled' && broke && !stopping) {
+    // Cut short because nobody was there for a moment: not what the caller asked for, and not to be taken for the answer. Who follows
+    // somebody's stream is told how that ended.
+    if (event.type === 'done' && event.finish_reason === 'cancelled' && broke && !stopping && !followed) {
       const message = 'The connection broke, and the server ended the answer (on_disconnect).';
       throw new MillraceError('connection_lost', message, { retryable: true, ...event });
     }
     fold.take(event);
-    unread.push(event);
+    unread.push({ event, id: read });
     if (event.type !== 'done') return;
     end({ how: 'done' });
     void source.return(undefined as never);
@@ -167,7 +201,11 @@ export function openStream({ api, request, reconnects, signal }: StreamOptions):
   async function* loop(): AsyncGenerator<ChatEvent, void> {
     try {
       for (;;) {
-        while (at < unread.length) yield unread[at++]!;
+        while (at < unread.length) {
+          const next = unread[at++]!;
+          given = next.id;
+          yield next.event;
+        }
         unread = [];
         at = 0;
         if (ended?.how === 'failed') throw ended.error;
@@ -182,10 +220,11 @@ export function openStream({ api, request, reconnects, signal }: StreamOptions):
 
   /** Whether the stream will say its end by itself. */
   async function askToStop(): Promise<boolean> {
-    if (id === undefined) return false;
+    const path = followed?.path ?? (id && `/v1/streams/${id}`);
+    if (path === undefined) return false;
     try {
       const within = AbortSignal.timeout(STOP_WITHIN);
-      const response = await api.request('DELETE', `/v1/streams/${id}`, { signal: within });
+      const response = await api.request('DELETE', path, { signal: within });
       void response.body?.cancel();
       return true;
     } catch (error) {
@@ -193,9 +232,21 @@ export function openStream({ api, request, reconnects, signal }: StreamOptions):
     }
   }
 
+  async function stopNow(): Promise<void> {
+    if (id === undefined && first && outlives(from)) {
+      end({ how: 'stopped' });
+      letGo();
+      await first.then(askToStop, () => {}); // its id is known no sooner
+    } else if (await askToStop()) return;
+    cut({ how: 'stopped' });
+  }
+
   return {
     get id() {
       return id;
+    },
+    get lastEventId() {
+      return looping ? given : read;
     },
     get dropped() {
       return dropped;
@@ -209,9 +260,7 @@ export function openStream({ api, request, reconnects, signal }: StreamOptions):
     },
     async stop() {
       if (ended) return;
-      stopping ??= askToStop().then((taken) => {
-        if (!taken) cut({ how: 'stopped' });
-      });
+      stopping ??= stopNow();
       await stopping;
     },
     [Symbol.asyncIterator]() {
@@ -222,11 +271,17 @@ export function openStream({ api, request, reconnects, signal }: StreamOptions):
   };
 }
 
+/** A cut connection would not end the generation. */
+function outlives(from: StreamOptions['from']): boolean {
+  const { on_disconnect = 'cancel' } = 'request' in from ? from.request : {};
+  return on_disconnect !== 'cancel';
+}
+
 /**
  * A way back as the server sees it, below this client's base URL: a proxy may have the server at another path, and the key goes to
  * nobody else.
  */
-function pathOf(resumeUrl = ''): string | undefined {
+export function pathOf(resumeUrl = ''): string | undefined {
   return /\/v1\/streams\/.*$/.exec(resumeUrl)?.[0];
 }
 

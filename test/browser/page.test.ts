@@ -188,7 +188,10 @@ describe('an answer', () => {
   });
 
   test('is stopped before its first token, and by Escape in the midst of many', async () => {
-    const { page, millrace, send, answer, ended } = await open();
+    // The stream has no id to be stopped by until its response begins.
+    const { page, millrace, send, answer, ended } = await open(
+      'providers: { mock: {} }\nstreams: { commitAfter: 500ms }',
+    );
     await send('Hello', 'mock/stall-0');
     await millrace.journal.waitFor((record) => record.model === 'stall-0');
     await page.getByRole('button', { name: 'Stop' }).click();
@@ -325,7 +328,7 @@ describe('a conversation', () => {
     await page.locator('.turn:nth-child(2) .answer[data-state=done]').waitFor();
     expect(await answer('.text').textContent()).toBe('Second\nline');
     expect(sent).toEqual([
-      { model: 'mock/echo', messages: [{ role: 'user', content: 'First' }], stream: true },
+      { model: 'mock/echo', messages: [{ role: 'user', content: 'First' }], on_disconnect: 'detach', stream: true },
       {
         model: 'mock/echo',
         messages: [
@@ -333,6 +336,7 @@ describe('a conversation', () => {
           { role: 'assistant', content: 'First' },
           { role: 'user', content: 'Second\nline' },
         ],
+        on_disconnect: 'detach',
         stream: true,
       },
     ]);
@@ -368,7 +372,7 @@ describe('a conversation', () => {
     expect(await page.getByRole('button', { name: 'Send' }).evaluate((node) => node.matches(':focus'))).toBe(true);
     await page.keyboard.press('Space');
     await ended('done');
-    expect(sent).toEqual([{ model: 'mock/echo', messages: [{ role: 'user', content: 'one\ntwo' }], stream: true }]);
+    expect(sent).toMatchObject([{ model: 'mock/echo', messages: [{ role: 'user', content: 'one\ntwo' }] }]);
     expect(await answer('.text').textContent()).toBe('one\ntwo');
   });
 
@@ -431,6 +435,265 @@ describe('a conversation', () => {
     await eventually(measure, ({ height, gap }) => height > later.height + 200 && gap < 60);
     await page.keyboard.press('Escape');
     await ended('stopped');
+  });
+});
+
+/** What is shown of the newest answer, when it has ended. */
+async function shown({ answer, facts }: Pick<Opened, 'answer' | 'facts'>) {
+  return {
+    state: await answer().getAttribute('data-state'),
+    text: await answer('.text').textContent(),
+    reasoning: await answer('.reasoning .said').textContent(),
+    calls: await answer('.arguments').allTextContents(),
+    facts: await facts(),
+  };
+}
+
+/** A second tab of the same browser at the same address. */
+async function secondTab({ page }: Opened): Promise<Pick<Opened, 'page' | 'answer' | 'facts' | 'ended'>> {
+  const other = await page.context().newPage();
+  await other.goto(page.url());
+  const answer = (part = '') => other.locator(`.turn:last-child .answer ${part}`);
+  return {
+    page: other,
+    answer,
+    async facts() {
+      const [names, values] = [await answer('dt').allTextContents(), await answer('dd').allTextContents()];
+      return Object.fromEntries(names.map((name, at) => [name, values[at] ?? '']));
+    },
+    ended: (state) => other.locator(`.turn:last-child .answer[data-state=${state}]`).waitFor(),
+  };
+}
+
+describe('a reload', () => {
+  test.each([
+    ['text', 'mock/lorem-60+rate-30', '.text', /amet/],
+    ['reasoning', 'mock/reasoning+rate-20', '.reasoning .said', /asks/],
+    ['a tool call', 'mock/tools-2+rate-8', '.arguments', /city/],
+  ])('in the middle of %s loses nothing, and the answer goes on', async (_about, name, part, word) => {
+    const opened = await open();
+    const { page, millrace, send, answer, ended } = opened;
+    await send('Hello', name);
+    await answer(part).filter({ hasText: word }).first().waitFor({ state: 'attached' });
+    for (let again = 0; again < 2; again++) {
+      await page.reload();
+      await answer(part).filter({ hasText: word }).first().waitFor({ state: 'attached' });
+      expect(await page.getByRole('button', { name: 'Stop' }).isVisible()).toBe(true);
+    }
+    await ended('done');
+    const first = await shown(opened);
+    expect(await page.locator('#status').textContent()).toMatch(/^Answer complete/);
+
+    await send('Hello', name.replace(/\+.*/, '')); // the same, undisturbed
+    await page.locator('.turn:nth-child(2) .answer[data-state=done]').waitFor();
+    const { facts, ...second } = await shown(opened);
+    expect(first).toMatchObject({ ...second, facts: { 'tokens out': facts['tokens out'] } });
+    expect(await page.locator('.turn').count()).toBe(2);
+    expect(millrace.journal.list().map((record) => record.client_left_at)).toEqual([null, null]);
+    expect(await millrace.rows()).toHaveLength(2);
+  });
+
+  test('before the first token asks nobody twice', async () => {
+    const { page, millrace, send, answer, ended } = await open();
+    await send('Hello', 'mock/lorem-5+slow-1500');
+    await millrace.journal.waitFor((record) => record.model === 'lorem-5+slow-1500');
+    await page.reload();
+    await ended('done');
+    expect(await answer('.text').textContent()).toBe('Lorem ipsum dolor sit amet,');
+    expect(await millrace.rows()).toMatchObject([{ end_reason: 'stop' }]);
+  });
+
+  test('leaves Stop at work', async () => {
+    const { page, millrace, send, answer, ended, facts } = await open();
+    await send('Hello', 'mock/stall-3');
+    await answer('.text').getByText('Lorem ipsum dolor').waitFor();
+    await page.reload();
+    await page.getByRole('button', { name: 'Stop' }).click();
+    await ended('stopped');
+    expect(await facts()).toMatchObject({ finish: 'stopped by you', 'tokens out': '≈ 3' });
+    await millrace.journal.waitFor((record) => record.client_left_at !== null);
+    expect(await millrace.rows()).toMatchObject([{ end_reason: 'cancelled' }]);
+  });
+
+  test('behind the end shows the whole conversation and asks for nothing; one that ended meanwhile is fetched', async () => {
+    const opened = await open();
+    const { page, millrace, send, answer, ended } = opened;
+    await send('First', 'mock/reasoning');
+    await ended('done');
+    await send('Weather?', 'mock/tools-2');
+    await page.locator('.turn:nth-child(2) .answer[data-state=done]').waitFor();
+    const before = await shown(opened);
+    const asked: string[] = [];
+    page.on('request', ({ url, method }) => asked.push(`${method} ${url}`));
+    await page.reload();
+    expect(await shown(opened)).toEqual(before);
+    expect(await page.locator('.turn').count()).toBe(2);
+    expect(asked.filter((line) => /chat|streams/.test(line))).toEqual([]);
+
+    await send('Third', 'mock/lorem-30+rate-40');
+    await answer('.text').getByText('ipsum').waitFor();
+    const address = page.url();
+    await page.goto(`${millrace.url}/icon`); // away
+    await millrace.rows();
+    await page.goto(address);
+    await ended('done');
+    expect((await answer('.text').textContent())!.split(' ')).toHaveLength(30);
+  });
+
+  test('that comes too late shows what there was, and the question can be asked again', async () => {
+    const { page, millrace, send, answer, ended } = await open('providers: { mock: {} }\nstreams: { retain: 0s }');
+    await send('Hello', 'mock/lorem-30+rate-40');
+    await answer('.text').getByText('amet').waitFor();
+    const address = page.url();
+    await page.goto(`${millrace.url}/icon`);
+    await millrace.rows();
+    await page.goto(address);
+    await ended('error');
+    expect(await answer('.text').textContent()).toMatch(/^Lorem ipsum dolor sit amet,/);
+    expect(await answer('.code').textContent()).toBe('stream_gone');
+    expect(await answer('.why').textContent()).toBe(
+      'The rest of this answer is no longer kept. It can be asked again.',
+    );
+    await page.reload();
+    await ended('error');
+    await page.getByRole('button', { name: 'Retry' }).click();
+    await ended('done');
+    expect((await answer('.text').textContent())!.split(' ')).toHaveLength(30);
+    expect(await page.locator('.turn').count()).toBe(1);
+  });
+
+  test('keeps no secret: the access key stays where it was, a stream’s token is nowhere', async () => {
+    const { page, send, answer, ended } = await open(keyed('s3cret-key'), {
+      before: (page) => page.addInitScript("localStorage.setItem('millrace.key', 's3cret-key')"),
+    });
+    await send('Hello', 'mock/lorem-40+rate-40');
+    await answer('.text').getByText('amet').waitFor();
+    await page.reload();
+    const kept = await page.evaluate<[string, string][]>('Object.entries({ ...localStorage, ...sessionStorage })');
+    expect(kept.filter(([, value]) => value.includes('s3cret-key'))).toEqual([['millrace.key', 's3cret-key']]);
+    expect(kept.map(([name]) => name.replace(/[0-9a-f]{24}/, 'ID')).toSorted()).toEqual([
+      'millrace.conversations',
+      'millrace.key',
+      'millrace.model',
+      'millrace.turn.ID.0',
+    ]);
+    expect(JSON.stringify(kept)).not.toContain('token=');
+    await ended('done');
+  });
+
+  test('finds a conversation by its address, and so does the way back', async () => {
+    const { page, send, answer, ended } = await open();
+    await send('First', 'mock/echo');
+    await ended('done');
+    await page.getByRole('button', { name: 'New conversation' }).click();
+    await send('Second');
+    await ended('done');
+    await page.goBack();
+    await answer('.text').getByText('First').waitFor();
+    await send('Third');
+    await page.locator('.turn:nth-child(2) .answer[data-state=done]').waitFor();
+    expect(await page.locator('.asked .said').allTextContents()).toEqual(['First', 'Third']);
+  });
+
+  test('keeps the newest conversations, within bounds', async () => {
+    const { page, send, ended } = await open();
+    for (let n = 0; n < 22; n++) {
+      await send(`Question ${n}`, 'mock/echo');
+      await ended('done');
+      await page.getByRole('button', { name: 'New conversation' }).click();
+    }
+    const turns = await page.evaluate<string[]>(
+      "Object.keys(localStorage).filter((name) => name.startsWith('millrace.turn.')).map((name) => JSON.parse(localStorage[name]).question)",
+    );
+    expect(turns.toSorted()).toEqual(Array.from({ length: 20 }, (_, n) => `Question ${n + 2}`).toSorted());
+  });
+
+  test('where nothing can be kept begins anew, and the page works', async () => {
+    const { page, send, answer, ended } = await open(undefined, {
+      before: (page) =>
+        page.addInitScript(
+          "Object.defineProperty(window, 'localStorage', { get() { throw new DOMException('no', 'SecurityError'); } })",
+        ),
+    });
+    await send('Hello', 'mock/echo');
+    await ended('done');
+    expect(await answer('.text').textContent()).toBe('Hello');
+    await page.reload();
+    expect(await page.locator('.turn').count()).toBe(0);
+  });
+});
+
+describe('two tabs', () => {
+  test('show one stream, whichever asks and whenever the other came', async () => {
+    const opened = await open();
+    const { page, millrace, send, answer, ended } = opened;
+    await send('Hello', 'mock/lorem-60+rate-30');
+    await answer('.text').getByText('ipsum').waitFor();
+    const other = await secondTab(opened);
+    await other.answer('.text').getByText('amet').waitFor();
+    expect(await other.answer().getAttribute('data-state')).toBe('streaming');
+    await Promise.all([ended('done'), other.ended('done')]);
+    expect(await shown(other)).toEqual(await shown(opened));
+    expect(await millrace.rows()).toHaveLength(1);
+
+    await other.page.getByLabel('Message').fill('And then?');
+    await other.page.getByLabel('Message').press('Enter');
+    await page.locator('.turn:nth-child(2) .answer[data-state=streaming]').waitFor();
+    expect(await page.locator('.asked .said').allTextContents()).toEqual(['Hello', 'And then?']);
+    await Promise.all([ended('done'), other.ended('done')]);
+    expect(await shown(opened)).toEqual(await shown(other));
+    expect(await millrace.rows()).toHaveLength(2);
+    expect(millrace.journal.list()).toHaveLength(2);
+  });
+
+  test('are stopped by either, also before the first token', async () => {
+    const opened = await open('providers: { mock: {} }\nstreams: { commitAfter: 500ms }');
+    const { page, millrace, send, answer, ended } = opened;
+    const other = await secondTab(opened);
+    await send('Hello', 'mock/stall-3');
+    await answer('.text').getByText('Lorem ipsum dolor').waitFor();
+    await other.page.goto(page.url());
+    await other.page.getByRole('button', { name: 'Stop' }).click();
+    await Promise.all([ended('stopped'), other.ended('stopped')]);
+    for (const tab of [opened, other]) {
+      expect(await shown(tab)).toMatchObject({
+        text: 'Lorem ipsum dolor',
+        facts: { finish: 'stopped by you', 'tokens out': '≈ 3' },
+      });
+    }
+
+    await send('Hello', 'mock/stall-0');
+    await other.page.locator('.turn:nth-child(2) .answer[data-state=waiting]').waitFor();
+    await other.page.getByRole('button', { name: 'Stop' }).click();
+    await Promise.all([ended('stopped'), other.ended('stopped')]);
+    await millrace.journal.waitFor((record) => record.model === 'stall-0' && record.client_left_at !== null);
+    expect(await millrace.rows()).toMatchObject([{ end_reason: 'cancelled' }, { end_reason: 'cancelled' }]);
+  });
+
+  test('ask once, also when the one that asked is closed before the first token', async () => {
+    const opened = await open();
+    const { page, millrace, send } = opened;
+    const other = await secondTab(opened);
+    await send('Hello', 'mock/lorem-5+slow-7000');
+    await other.page.goto(page.url());
+    await other.answer().waitFor();
+    await page.close();
+    await other.ended('done');
+    expect(await other.answer('.text').textContent()).toBe('Lorem ipsum dolor sit amet,');
+    expect(await millrace.rows()).toMatchObject([{ end_reason: 'stop' }]);
+  });
+
+  test('go on with what the other no longer reads', async () => {
+    const opened = await open();
+    const { page, millrace, send, answer } = opened;
+    await send('Hello', 'mock/lorem-80+rate-30');
+    await answer('.text').getByText('ipsum').waitFor();
+    const other = await secondTab(opened);
+    await other.answer('.text').getByText('amet').waitFor();
+    await page.close();
+    await other.ended('done');
+    expect((await other.answer('.text').textContent())!.split(' ')).toHaveLength(80);
+    expect(millrace.journal.list()).toMatchObject([{ client_left_at: null }]);
   });
 });
 

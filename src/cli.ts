@@ -2,7 +2,8 @@
 // The command line. Reads arguments, calls main, says what happened; exit code 1 for a mistake that a person can mend.
 import { readFileSync } from 'node:fs';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { chatCommand } from './cli.chat.ts';
+import { chatCommand } from './cli/chat.ts';
+import { doctorCommand } from './cli/doctor.ts';
 import { configJsonSchema } from './config/json-schema.ts';
 import { formatProblems, loadConfig } from './config/load.ts';
 import { type Millrace, StartError, start } from './main.ts';
@@ -30,6 +31,7 @@ program
   });
 
 program.addCommand(chatCommand());
+program.addCommand(doctorCommand());
 
 program
   .command('check')
@@ -93,7 +95,9 @@ program
   .action(async ({ config: path, json, ...query }) => {
     const loaded = await loadConfig({ path });
     if (!loaded.ok) throw new StartError(formatProblems(loaded.problems));
-    const ledger = await openLedger(loaded.config.stores.ledger);
+    const ledger = await openLedger(loaded.config.stores.ledger).catch((error: Error) => {
+      throw new StartError(error.message, { cause: error });
+    });
     try {
       const sums = await ledger.sums(query);
       console.log(json ? JSON.stringify(sums, null, 2) : usageTable(sums, query.by));

@@ -5,6 +5,7 @@ import type { UsageSum } from '../core/accounting.ts';
 import type { Dialect } from '../core/contracts.ts';
 import { GatewayError, toGatewayError } from '../core/errors.ts';
 import { mountDialect } from './chat.ts';
+import { mountDoctor } from './doctor.ts';
 import { mountModels } from './models.ts';
 import { mountOps } from './ops.ts';
 import type { AppState } from './state.ts';
@@ -53,6 +54,7 @@ export async function routes(app: FastifyInstance, options: RoutesOptions): Prom
   mountStreams(app, state);
   mountUsage(app, state, csv);
   mountOps(app, state);
+  mountDoctor(app, state);
   if (page) await app.register(mountWeb);
 }
 

@@ -1,14 +1,14 @@
 // `millrace chat`: asks a model from the terminal, once or as a conversation, through the client that everybody else has. Knows where
-// Millrace is and what was asked; how an answer looks is in cli.chat.print.ts, typing in cli.chat.prompt.ts.
+// Millrace is and what was asked; how an answer looks is in chat.print.ts, typing in chat.prompt.ts.
 // Exit codes: 0 done, 1 failed, 130 stopped.
 import { Command, InvalidArgumentError } from 'commander';
 import pino from 'pino';
-import { createPrinter, type Printer } from './cli.chat.print.ts';
-import { createPrompt, pipedText } from './cli.chat.prompt.ts';
-import { type ChatStream, type Client, createClient, type Message, MillraceError } from './client/index.ts';
-import { type Environment, readEnvironment } from './config/environment.ts';
-import { type Config, formatProblems, loadConfig } from './config/load.ts';
-import { StartError, start } from './main.ts';
+import { type ChatStream, type Client, createClient, type Message, MillraceError } from '../client/index.ts';
+import { type Environment, readEnvironment } from '../config/environment.ts';
+import { type Config, formatProblems, loadConfig } from '../config/load.ts';
+import { StartError, start } from '../main.ts';
+import { createPrinter, type Printer } from './chat.print.ts';
+import { createPrompt, pipedText } from './chat.prompt.ts';
 
 interface Options {
   config?: string;

@@ -1,7 +1,7 @@
 // How an answer looks in a terminal: its text on stdout, everything about it on stderr, so that a pipe carries the text alone.
 // Knows the client's events; asks nothing.
 import { styleText } from 'node:util';
-import type { ChatEvent, MillraceError } from './client/index.ts';
+import type { ChatEvent, MillraceError } from '../client/index.ts';
 
 export interface Printer {
   event(event: ChatEvent): void;

@@ -11,8 +11,9 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { type ChainableCommander, Redis } from 'ioredis';
-import type { Card, LiveStore, OwnerEvents, Said } from '../core/live.ts';
+import type { Card, LiveStore, OwnerEvents } from '../core/live.ts';
 import { createReader } from './redis.reader.ts';
+import { createWriter } from './redis.writer.ts';
 
 export interface RedisOptions {
   /** Characters of one stream that are kept. */
@@ -29,26 +30,6 @@ const LEASE = 4_000;
 const SETTLED = 4_000;
 /** How long a start waits for Redis. */
 const PATIENCE = 3_000;
-/** Data of a stream whose owner died with the database unreachable, and of one that runs for long. */
-const EXPIRE = 30 * 60_000;
-/** Characters of one stream per batch, so that a long one holds up nobody. */
-const LONGEST = 256 * 1024;
-
-interface Published {
-  card: Card;
-  said: Said;
-  /** Characters that Redis has. */
-  sent: number;
-  announced: boolean;
-  /** Unix milliseconds: when what it has was last given time, and up to which character it was cut. */
-  expiresFrom: number;
-  trimmed: number;
-  ending?: string;
-  retain: number;
-  /** When a stream that has ended is given up, with Redis still away. */
-  until: number;
-}
-
 type Ask = { ask: 'stop'; id: string } | { ask: 'listeners'; id: string; from: string; count: number };
 
 /** Connects in the background: Redis need not be there yet. Throws when the URL is none. */
@@ -64,24 +45,18 @@ export function openRedis(url: string, { keep, onChange }: RedisOptions): LiveSt
   });
   const channel = new Redis(url, { ...common, maxRetriesPerRequest: null });
   const reader = createReader(new Redis(url, { ...common, maxRetriesPerRequest: null }));
-  const published = new Map<string, Published>();
-  const dirty = new Set<string>();
+  const writer = createWriter(commands, keep);
   const listening = new Map<string, Map<string, { count: number; at: number }>>(); // by stream, by node
   const mirrors = new Map<string, { card: Card; count: number }>();
   let events: OwnerEvents | undefined;
   let healthy = false;
   let readyAt = 0; // Unix milliseconds
-  let writing = false;
 
   commands.on('ready', () => {
     healthy = true;
     readyAt = Date.now();
     onChange(true);
-    for (const [id, stream] of published) {
-      // It may have come back empty. What it still has is refused by its ids.
-      Object.assign(stream, { sent: 0, announced: false, expiresFrom: 0, trimmed: 0 });
-      dirty.add(id);
-    }
+    writer.again();
     void renew();
   });
   commands.on('close', () => {
@@ -92,69 +67,8 @@ export function openRedis(url: string, { keep, onChange }: RedisOptions): LiveSt
   channel.subscribe(`millrace:ctl:${node}`).catch(() => {}); // subscribed again with each connection
   channel.on('message', (_channel, text) => heard(text));
 
-  const batches = setInterval(() => void write(), BATCH).unref();
+  const batches = setInterval(() => healthy && void writer.write(), BATCH).unref();
   const renewals = setInterval(() => void renew(), RENEW).unref();
-
-  async function write(): Promise<void> {
-    if (writing || !healthy || dirty.size === 0) return;
-    writing = true;
-    const batch = commands.pipeline();
-    const after: (() => void)[] = [];
-    const ids = [...dirty];
-    dirty.clear();
-    for (const id of ids) {
-      const stream = published.get(id);
-      if (stream) after.push(writeStream(batch, stream));
-    }
-    const results = await batch.exec().catch(() => null);
-    const failed = results?.some(([error]) => error && !/equal or smaller/.test(error.message)) ?? true;
-    if (failed) for (const id of ids) dirty.add(id);
-    else for (const done of after) done();
-    writing = false;
-  }
-
-  /** Returns what is true once it was written. */
-  function writeStream(batch: ChainableCommander, stream: Published): () => void {
-    const { card, said, ending } = stream;
-    const key = `millrace:{${card.id}}`;
-    if (!stream.announced) {
-      batch.hset(key, 'card', JSON.stringify(card));
-      batch.zadd('millrace:running', card.startedAt, card.id);
-      batch.pexpire(key, EXPIRE);
-    }
-    let at = stream.sent;
-    for (let room = LONGEST; room > 0; ) {
-      const { from, text } = said.since(at);
-      if (text === '') break;
-      const piece = /[\ud800-\udbff]/.test(text[room - 1] ?? '') ? text.slice(0, room + 1) : text.slice(0, room); // no half a letter
-      at = from + piece.length;
-      room -= piece.length;
-      batch.xadd(`${key}:said`, `${at}-0`, 'o', from, 'f', piece);
-    }
-    const cut = at - keep;
-    const trims = cut - stream.trimmed > keep / 4;
-    if (trims) batch.xtrim(`${key}:said`, 'MINID', `${cut}-0`);
-    const whole = at >= said.length;
-    if (ending !== undefined && whole) {
-      batch.xadd(`${key}:said`, `${at}-1`, 'e', ending);
-      batch.zrem('millrace:running', card.id);
-      batch.pexpire(key, stream.retain);
-    }
-    const now = Date.now();
-    const over = ending !== undefined && whole;
-    const aged = now - stream.expiresFrom > EXPIRE / 2;
-    if (over || aged) batch.pexpire(`${key}:said`, over ? stream.retain : EXPIRE);
-    if (aged && stream.announced && !over) batch.pexpire(key, EXPIRE);
-    return () => {
-      if (aged) stream.expiresFrom = now;
-      if (trims) stream.trimmed = cut;
-      stream.sent = Math.max(stream.sent, at);
-      stream.announced = true;
-      if (!whole) dirty.add(card.id);
-      else if (ending !== undefined) published.delete(card.id);
-      else if (stream.ending !== undefined) dirty.add(card.id);
-    };
-  }
 
   async function renew(): Promise<void> {
     const now = Date.now();
@@ -162,10 +76,7 @@ export function openRedis(url: string, { keep, onChange }: RedisOptions): LiveSt
       for (const [name, { at }] of nodes) if (now - at > LEASE) nodes.delete(name);
       tell(id, nodes);
     }
-    for (const [id, { ending, until, expiresFrom }] of published) {
-      if (ending !== undefined && now > until) published.delete(id);
-      else if (now - expiresFrom > EXPIRE / 2) dirty.add(id); // silent for long, and still running
-    }
+    writer.age(now);
     if (!healthy) return;
     const batch = commands.pipeline().set(`millrace:node:${node}`, 1, 'PX', LEASE);
     for (const [id, { card, count }] of mirrors) if (count > 0) announce(batch, card.node, id, count);
@@ -185,7 +96,7 @@ export function openRedis(url: string, { keep, onChange }: RedisOptions): LiveSt
 
   function heard(text: string): void {
     const asked = JSON.parse(text) as Ask;
-    if (!published.has(asked.id)) return;
+    if (!writer.has(asked.id)) return;
     if (asked.ask === 'stop') {
       events?.onStop(asked.id);
       return;
@@ -213,26 +124,9 @@ export function openRedis(url: string, { keep, onChange }: RedisOptions): LiveSt
 
   return {
     node,
-    publish(card, said) {
-      published.set(card.id, {
-        card: { ...card, node },
-        said,
-        sent: 0,
-        announced: false,
-        expiresFrom: 0,
-        trimmed: 0,
-        retain: 0,
-        until: 0,
-      });
-      dirty.add(card.id);
-    },
-    touch: (id) => void dirty.add(id),
-    end(id, ending, retain) {
-      const stream = published.get(id);
-      if (!stream) return;
-      Object.assign(stream, { ending, retain: Math.max(retain, 1), until: Date.now() + retain });
-      dirty.add(id);
-    },
+    publish: (card, said) => writer.publish({ ...card, node }, said),
+    touch: writer.touch,
+    end: writer.end,
     card: cardOf,
     async mirror(card, sink) {
       const { id } = card;
@@ -280,8 +174,7 @@ export function openRedis(url: string, { keep, onChange }: RedisOptions): LiveSt
     async close() {
       clearInterval(batches);
       clearInterval(renewals);
-      while (writing) await new Promise((resolve) => setTimeout(resolve, 5));
-      await write(); // the last words of streams that have ended
+      if (healthy) await writer.last();
       if (healthy) await commands.del(`millrace:node:${node}`).catch(() => {});
       reader.close();
       commands.disconnect();

@@ -38,11 +38,11 @@ export function createReader(connection: Redis): Reader {
       if (!reading) return;
       reading.last = entry;
       const said = Object.fromEntries(fields.flatMap((field, at) => (at % 2 === 0 ? [[field, fields[at + 1]!]] : [])));
-      if (said.e === undefined) reading.sink.said(Number(said.o), said.f!);
-      else {
+      const from = Number(said.o);
+      if (said.e !== undefined) {
         readings.delete(id);
         reading.sink.ended(said.e);
-      }
+      } else if (Number.isSafeInteger(from)) reading.sink.said(from, said.f ?? ''); // anything else no node has written
     }
   }
 

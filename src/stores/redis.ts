@@ -95,8 +95,8 @@ export function openRedis(url: string, { keep, onChange }: RedisOptions): LiveSt
   }
 
   function heard(text: string): void {
-    const asked = JSON.parse(text) as Ask;
-    if (!writer.has(asked.id)) return;
+    const asked = askOf(text);
+    if (!asked || !writer.has(asked.id)) return;
     if (asked.ask === 'stop') {
       events?.onStop(asked.id);
       return;
@@ -181,4 +181,16 @@ export function openRedis(url: string, { keep, onChange }: RedisOptions): LiveSt
       channel.disconnect();
     },
   };
+}
+
+/** Whoever reaches Redis can write into a channel: what is no question of a node is passed over. */
+function askOf(text: string): Ask | undefined {
+  try {
+    const asked = JSON.parse(text) as Ask | null;
+    if (asked?.ask === 'stop' && typeof asked.id === 'string') return asked;
+    const counts = asked?.ask === 'listeners' && Number.isSafeInteger(asked.count) && asked.count >= 0;
+    return counts && typeof asked.id === 'string' && typeof asked.from === 'string' ? asked : undefined;
+  } catch {
+    return undefined;
+  }
 }

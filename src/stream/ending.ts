@@ -35,6 +35,7 @@ export function endingToJson(ending: Ending): string {
   return JSON.stringify(ending.type === 'done' ? ending : { ...ending, error: ending.error.body() });
 }
 
+/** Throws when it is none. */
 export function endingFromJson(json: string): Ending {
   const ending = JSON.parse(json) as Ending;
   if (ending.type === 'done') return ending;

@@ -162,7 +162,11 @@ async function createMirror(card: Card, options: MirrorOptions, onClose: () => v
     },
     ended(json) {
       audienceFrom(0).end();
-      resolve(endingFromJson(json));
+      try {
+        resolve(endingFromJson(json));
+      } catch (cause) {
+        reject(new GatewayError('internal', 'How this stream ended cannot be read.', { cause }));
+      }
       tell();
       rest();
     },

@@ -6,6 +6,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { Redis } from 'ioredis';
 import * as vitest from 'vitest';
 import { expect, onTestFinished } from 'vitest';
 import {
@@ -264,6 +265,32 @@ test('Redis that answers nobody stalls no stream', async () => {
     ({ live }) => live === 'ok',
     20_000,
   );
+});
+
+test('what others write into Redis harms no node', async () => {
+  const redis = await startRedis();
+  const [owner, other] = [await node(redis), await node(redis)];
+  const first = await owner.post('/v1/chat', ask('mock/lorem-200+rate-100'));
+  const id = idOf(first);
+  const followed = await eventually(
+    () => follow(other, id),
+    ({ status }) => status === 200,
+  );
+  const client = new Redis(redis.url);
+  onTestFinished(() => client.disconnect());
+  const nodes = await client.keys('millrace:node:*');
+  for (const name of nodes) {
+    const channel = name.replace(':node:', ':ctl:');
+    for (const text of ['', 'x', 'null', '{}', `{"ask":"listeners","id":"${id}","from":1,"count":-5}`]) {
+      await client.publish(channel, text);
+    }
+  }
+  await client.hset('millrace:{str_forged}', 'card', 'no JSON');
+  expect((await follow(other, 'str_forged')).status).toBe(503);
+  await client.xadd(`millrace:{${id}}:said`, '99999999999-5', 'x', 'y');
+  const [events] = await Promise.all([readSse(first), followed.body!.cancel()]);
+  expect(foldNative(events).end.data.finish_reason).toBe('stop');
+  expect((await ready(other)).live).toBe('ok');
 });
 
 test('what was kept expires', async () => {

@@ -61,6 +61,7 @@ export function createMirrors(options: MirrorOptions): Mirrors {
         throw new GatewayError('node_lost', 'The streams of other nodes cannot be read at the moment.', { cause });
       });
       if (!mirror || !ownerMay(owner, mirror.stream.key)) throw notFound();
+      if (!mirror.stream.audience.ended) mirror.rest(); // one that has ended expires as it does in the store
       return mirror.stream;
     },
     healthy: live.healthy,
@@ -73,6 +74,8 @@ export function createMirrors(options: MirrorOptions): Mirrors {
 
 interface Mirror {
   stream: Stream;
+  /** Somebody asked for it: it is forgotten so much later. */
+  rest(): void;
   close(): void;
 }
 
@@ -121,6 +124,7 @@ async function createMirror(card: Card, options: MirrorOptions, onClose: () => v
   }
 
   function interrupt(message: string): void {
+    if (lost) return;
     lost = new GatewayError('node_lost', message);
     const hearing = audienceFrom(0);
     hearing.deliver(interrupted(card.door, lost, hearing.log.lastId || 0));
@@ -154,6 +158,7 @@ async function createMirror(card: Card, options: MirrorOptions, onClose: () => v
 
   mirroring = await live.mirror(card, {
     said(from, text) {
+      if (lost) return;
       const hearing = audienceFrom(from);
       const { length } = hearing.log;
       if (from > length) interrupt('What this stream said in between is no longer kept.');
@@ -190,6 +195,7 @@ async function createMirror(card: Card, options: MirrorOptions, onClose: () => v
         return Promise.race([over, rejectAfter(STOP_WITHIN)]);
       },
     },
+    rest,
     close,
   };
 }

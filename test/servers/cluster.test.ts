@@ -3,7 +3,6 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -11,6 +10,7 @@ import pg from 'pg';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { createClient, MillraceError } from '../../src/client/index.ts';
 import { eventually } from '../support/millrace.ts';
+import { freePort } from '../support/port.ts';
 import { postgresMissing, startPostgres } from '../support/postgres.ts';
 import { hasRedis, startRedis } from '../support/redis.ts';
 
@@ -31,15 +31,6 @@ interface Read {
   ids: number[];
   words: number;
   end: string;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 async function run(command: string, args: string[], cwd: string): Promise<ChildProcess> {
@@ -190,10 +181,12 @@ http {
     };
     const rows = await eventually(booked, (found) => found.every(({ rows, ended }) => rows === ended), 60_000);
     expect(rows).toHaveLength(CLIENTS);
+    expect(rows.filter(({ end_reason }) => end_reason === 'interrupted').length).toBeGreaterThan(counts.node_lost! / 2);
     for (const { stream_id, rows: count, end_reason } of rows) {
       expect(count, stream_id).toBe('1');
       const { end } = done.find(({ id }) => id === stream_id)!;
-      expect([end, end_reason]).toEqual(end === 'stop' ? ['stop', 'stop'] : ['node_lost', 'interrupted']);
+      // An answer that was whole in the moment before the kill is booked so, and its last words had not reached the others.
+      expect(end === 'stop' ? ['stop'] : ['interrupted', 'stop']).toContain(end_reason);
     }
   });
 });

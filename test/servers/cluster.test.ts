@@ -33,11 +33,12 @@ interface Read {
   end: string;
 }
 
-async function run(command: string, args: string[], cwd: string): Promise<ChildProcess> {
+/** `signal` ends it: nginx must end its workers itself. */
+async function run(command: string, args: string[], cwd: string, signal: NodeJS.Signals): Promise<ChildProcess> {
   const child = spawn(command, args, { cwd, env: { PATH }, stdio: ['ignore', 'ignore', 'inherit'] });
   onTestFinished(async () => {
     if (child.exitCode !== null || child.signalCode !== null) return;
-    child.kill('SIGKILL');
+    child.kill(signal);
     await once(child, 'exit');
   });
   return child;
@@ -71,7 +72,7 @@ streams: { onDisconnect: detach, grace: 30s }
 stores: { live: "${redis.url}", ledger: "${ledger}" }
 `,
       );
-      const child = await run(process.execPath, [cli, 'serve', '--config', file], folder);
+      const child = await run(process.execPath, [cli, 'serve', '--config', file], folder, 'SIGKILL');
       nodes.push({ url: `http://127.0.0.1:${port}`, child });
     }
     for (const { url } of nodes)
@@ -98,7 +99,12 @@ http {
 }
 `,
     );
-    await run('nginx', ['-c', join(folder, 'nginx.conf'), '-p', folder, '-e', join(folder, 'error.log')], folder);
+    await run(
+      'nginx',
+      ['-c', join(folder, 'nginx.conf'), '-p', folder, '-e', join(folder, 'error.log')],
+      folder,
+      'SIGTERM',
+    );
     const url = `http://127.0.0.1:${front}`;
     await eventually(
       () => status(url),

@@ -89,7 +89,15 @@ export async function openGateway(options: GatewayOptions, surroundings: Surroun
   const logger = surroundings.logger(config);
   for (const warning of loaded.warnings) logger.warn(warning);
 
-  const store = await openLedger(config.stores.ledger, cwd).catch((error: Error) => {
+  const live = openLive(config, {
+    keep: config.streams.buffer,
+    onChange(healthy) {
+      if (healthy) logger.info('streams are shared with other nodes');
+      else logger.warn('the store between the nodes is away: streams go on, and other nodes cannot read them');
+    },
+  });
+  const store = await openLedger(config.stores.ledger, cwd).catch(async (error: Error) => {
+    await live?.close(); // its connections would keep the process
     throw new StartError(error.message, { cause: error });
   });
   const ledger = resilient(store, { onError: (err) => logger.error({ err }, 'the ledger cannot be written') });
@@ -98,13 +106,6 @@ export async function openGateway(options: GatewayOptions, surroundings: Surroun
   const surveys = setInterval(() => survey().catch(() => {}), SURVEY).unref(); // the next one finds the same
 
   const tokenizer = createTokenizer();
-  const live = openLive(config, {
-    keep: config.streams.buffer,
-    onChange(healthy) {
-      if (healthy) logger.info('streams are shared with other nodes');
-      else logger.warn('the store between the nodes is away: streams go on, and other nodes cannot read them');
-    },
-  });
   const runner = createRunner({ ledger, tokenizer, coarseTokens, live });
   const dialects = [native, openai, openaiResponses, anthropic, ui, gemini];
   const upstreams = new Map<string, Kept>();
@@ -156,7 +157,10 @@ export async function openGateway(options: GatewayOptions, surroundings: Surroun
   let draining = false;
   let configured = await configure(config).catch(async (error: Error) => {
     for (const upstream of upstreams.values()) void retire(upstream);
+    clearInterval(surveys);
+    prompts.close();
     runner.close();
+    await live?.close();
     await ledger.shutdown();
     throw new StartError(error.message, { cause: error });
   });
@@ -258,7 +262,12 @@ function mocksOf(upstreams: Map<string, Upstream>): Map<string, MockServer> {
 }
 
 function openLive({ stores }: Config, options: RedisOptions): LiveStore | undefined {
-  return stores.live === 'memory' ? undefined : openRedis(stores.live, options);
+  if (stores.live === 'memory') return undefined;
+  try {
+    return openRedis(stores.live, options);
+  } catch (error) {
+    throw new StartError((error as Error).message, { cause: error });
+  }
 }
 
 /** What `GET /v1/models` shows of a mock: any name of docs/MOCK.md works. On another wire the same ones do the same. */

@@ -75,7 +75,7 @@ export function follow(stream: Stream, lastEventId: number, request: FastifyRequ
 }
 
 /** An admin's key opens everything; without keys everything is this machine's. */
-export function ownerOf(key: Key | null): Owner {
+function ownerOf(key: Key | null): Owner {
   return key?.admin ? undefined : (key?.name ?? null);
 }
 

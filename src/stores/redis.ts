@@ -19,7 +19,7 @@ export interface RedisOptions {
   /** Characters of one stream that are kept. */
   keep: number;
   /** Told when Redis goes away and when it is back. */
-  onChange(healthy: boolean, error?: Error): void;
+  onChange(healthy: boolean): void;
 }
 
 /** Milliseconds. A batch waits this long for more; a lease is renewed, and lost when it is not. */
@@ -30,6 +30,7 @@ const LEASE = 4_000;
 const SETTLED = 4_000;
 /** How long a start waits for Redis. */
 const PATIENCE = 3_000;
+
 type Ask = { ask: 'stop'; id: string } | { ask: 'listeners'; id: string; from: string; count: number };
 
 /** Connects in the background: Redis need not be there yet. Throws when the URL is none. */

@@ -115,13 +115,13 @@ export function createWriter(commands: Redis, keep: number): Writer {
     const trims = cut - stream.trimmed > keep / 4;
     if (trims) last.xtrim(`${key}:said`, 'MINID', `${cut}-0`);
     const whole = at >= said.length;
-    if (ending !== undefined && whole) {
+    const over = ending !== undefined && whole;
+    if (over) {
       last.xadd(`${key}:said`, `${at}-1`, 'e', ending);
       last.zrem('millrace:running', card.id);
       last.pexpire(key, stream.retain);
     }
     const now = Date.now();
-    const over = ending !== undefined && whole;
     const aged = now - stream.expiresFrom > EXPIRE / 2;
     if (over || aged) last.pexpire(`${key}:said`, over ? stream.retain : EXPIRE);
     if (aged && stream.announced && !over) last.pexpire(key, EXPIRE);
@@ -131,7 +131,7 @@ export function createWriter(commands: Redis, keep: number): Writer {
       stream.sent = Math.max(stream.sent, at);
       stream.announced = true;
       if (!whole) dirty.add(card.id);
-      else if (ending !== undefined) published.delete(card.id);
+      else if (over) published.delete(card.id);
       else if (stream.ending !== undefined) dirty.add(card.id);
     };
   }

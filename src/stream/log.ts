@@ -78,9 +78,11 @@ export function createFrameLog(limit: number, onPack: (characters: number) => vo
 
   const end = () => ({ block: dropped + blocks.length, offset: recent.length });
 
+  const newestId = () => (recent === '' ? lastPacked : lastIdOf(recent));
+
   function seek(lastId: number): Position | 'gone' | 'ahead' {
     if (lastId === 0) return dropped === 0 ? { block: 0, offset: 0 } : 'gone';
-    const newest = recent === '' ? lastPacked : lastIdOf(recent);
+    const newest = newestId();
     if (lastId === newest) return end();
     if (!(lastId < newest)) return 'ahead';
     const firsts = [...blocks.map(({ firstId }) => firstId), ...(recent === '' ? [] : [firstIdOf(recent)])];
@@ -102,7 +104,7 @@ export function createFrameLog(limit: number, onPack: (characters: number) => vo
       return before + recent.length;
     },
     get lastId() {
-      return recent === '' ? lastPacked : lastIdOf(recent);
+      return newestId();
     },
     since,
     get packed() {

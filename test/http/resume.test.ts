@@ -8,13 +8,13 @@ import {
   ask,
   eventually,
   foldNative,
+  idOf,
   readSse,
   type Sse,
   startMillrace,
   type TestMillrace,
 } from '../support/millrace.ts';
 
-const idOf = (response: Response) => response.headers.get('millrace-stream-id')!;
 const get = (millrace: TestMillrace, path: string, headers: Record<string, string> = {}) =>
   fetch(millrace.url + path, { headers });
 const codeOf = async (response: Response) => [response.status, ((await response.json()) as any).error.code];

@@ -2,9 +2,7 @@
 // with the usage so far.
 import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { ask, foldNative, readSse, startMillrace } from '../support/millrace.ts';
-
-const idOf = (response: Response) => response.headers.get('millrace-stream-id')!;
+import { ask, foldNative, idOf, readSse, startMillrace } from '../support/millrace.ts';
 
 test('a stopped stream ends with `done`, `cancelled` and its usage, for its reader and for who stopped it', async () => {
   const millrace = await startMillrace();

@@ -9,10 +9,12 @@ import { fileURLToPath } from 'node:url';
 import { Redis } from 'ioredis';
 import * as vitest from 'vitest';
 import { expect, onTestFinished } from 'vitest';
+import { StartError, start } from '../../src/main.ts';
 import {
   ask,
   eventually,
   foldNative,
+  idOf,
   readSse,
   type Sse,
   startMillrace,
@@ -27,7 +29,6 @@ const { describe, test } =
 if (!hasRedis)
   console.warn('Several nodes are not tested: there is no redis-server here (Debian: apt-get install redis-server).');
 
-const idOf = (response: Response) => response.headers.get('millrace-stream-id')!;
 const PROVIDERS = 'providers: { mock: {}, mock-anthropic: {} }';
 
 async function node(redis: TestRedis, yaml = PROVIDERS): Promise<TestMillrace> {
@@ -291,6 +292,28 @@ test('what others write into Redis harms no node', async () => {
   const [events] = await Promise.all([readSse(first), followed.body!.cancel()]);
   expect(foldNative(events).end.data.finish_reason).toBe('stop');
   expect((await ready(other)).live).toBe('ok');
+});
+
+test('a start that fails lets go of Redis', async () => {
+  const redis = await startRedis();
+  const client = new Redis(redis.url);
+  onTestFinished(() => client.disconnect());
+  const failing = [
+    { stores: { live: redis.url, ledger: 'sqlite:/dev/null/usage.db' } },
+    {
+      stores: { live: redis.url, ledger: 'sqlite::memory:' },
+      providers: { up: { wire: 'openai', baseUrl: 'https://up.test/v1', apiKey: 'x', ca: '/nowhere.pem' } },
+    },
+    { stores: { live: 'redis://[' } },
+  ];
+  for (const config of failing) await expect(start({ config, env: {}, port: 0 })).rejects.toThrow(StartError);
+  await eventually(
+    async () =>
+      String(await client.client('LIST'))
+        .trim()
+        .split('\n').length,
+    (connections) => connections === 1,
+  );
 });
 
 test('what was kept expires', async () => {

@@ -59,6 +59,9 @@ export function ask(model: string, rest: object = {}): object {
   return { model, messages: [{ role: 'user', content: 'Hello there' }], ...rest };
 }
 
+/** The id of the stream that a response is. */
+export const idOf = (response: Response) => response.headers.get('millrace-stream-id')!;
+
 export interface Sse {
   id: string | undefined;
   event: string | undefined;
